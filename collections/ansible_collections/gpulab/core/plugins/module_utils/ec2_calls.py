@@ -1,0 +1,75 @@
+"""The read-only AWS calls our modules share: each returns plain data and raises Stop with one sentence.
+
+Every call is retried with jitter by amazon.aws's AWSRetry where the module's client carries it.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.gpulab.core.plugins.module_utils.aws_errors import CREDENTIALS, sentence
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import HOST_TAG, LIVE_STATES, TAG
+
+try:
+    from botocore import exceptions as boto_errors
+    from botocore.session import Session
+except ImportError:  # AnsibleAWSModule says so in a sentence of its own
+    boto_errors = None
+
+RETRY = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=10)
+
+
+class Stop(Exception):
+    """A sentence for the user; modules turn it into fail_json in main() and nowhere else."""
+
+
+def call(doing, method, **arguments):
+    """Call a boto3 client method and turn whatever goes wrong into Stop. `doing` completes "While ..."."""
+    try:
+        return method(**arguments)
+    except (boto_errors.NoCredentialsError, boto_errors.PartialCredentialsError):
+        raise Stop(f"No AWS credentials were found: {CREDENTIALS}") from None
+    except boto_errors.ClientError as error:
+        raise Stop(sentence(error.response["Error"]["Code"], error.response["Error"].get("Message", ""), doing)) from error
+    except boto_errors.BotoCoreError as error:
+        raise Stop(f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again.") from error
+
+
+def check_region(region):
+    """Raise Stop unless botocore's own table has an EC2 endpoint for `region`; asks nobody."""
+    session = Session()
+    known = [r for p in session.get_available_partitions() for r in session.get_available_regions("ec2", p)]
+    if region not in known:
+        raise Stop(f"'{region}' is not an AWS region: choose one such as us-east-1, eu-west-1 or ap-northeast-1 with -e aws_region=us-east-1.")
+
+
+def account_id(sts):
+    """Return the account number these credentials belong to."""
+    return call("asking whose credentials these are", sts.get_caller_identity, aws_retry=True)["Account"]
+
+
+def pages(doing, method, key, **arguments):
+    """Return all items of a paged EC2 answer."""
+    items = []
+    while True:
+        answer = call(doing, method, aws_retry=True, **arguments)
+        items += answer[key]
+        if not answer.get("NextToken"):
+            return items
+        arguments["NextToken"] = answer["NextToken"]
+
+
+def instances(ec2, deployment, host=None, states=LIVE_STATES):
+    """Return the instances of a deployment (of one host name in it, if given) in these states, oldest first."""
+    filters = [
+        {"Name": f"tag:{TAG}", "Values": [deployment]},
+        {"Name": "instance-state-name", "Values": list(states)},
+    ]
+    if host:
+        filters.append({"Name": f"tag:{HOST_TAG}", "Values": [host]})
+    found = pages("listing the instances", ec2.describe_instances, "Reservations", Filters=filters)
+    return sorted((i for r in found for i in r["Instances"]), key=lambda i: (i["LaunchTime"], i["InstanceId"]))
+
+
+def tags(resource):
+    """Return a resource's tags as a dict."""
+    return {t["Key"]: t["Value"] for t in resource.get("Tags", [])}

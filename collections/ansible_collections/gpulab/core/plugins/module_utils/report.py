@@ -1,0 +1,57 @@
+"""The proof report of one host: which of the facts gathered go in, and what in them is a stand-in. Pure."""
+
+from __future__ import annotations
+
+from ansible_collections.gpulab.core.plugins.module_utils.benchmark_verdict import verdict
+
+VERSION = 1
+
+
+def mask(account):
+    """Return an account number with all but its last four digits starred."""
+    return account[-4:].rjust(len(account), "*")
+
+
+def build(plan, host, system, result, min_speedup):
+    """Return the report as design.md's contract has it.
+
+    plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"} as
+    the host itself says. result: the benchmark's JSON or None. min_speedup: GPU over CPU below which a GPU is not worth it.
+    """
+    judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
+    benchmark = {k: v for k, v in (result or {}).items() if isinstance(v, dict) and "cpu" in v or k in ("torch", "python", "cpu_model")}
+    return {
+        "version": VERSION,
+        "deployment": host["tags"]["gpulab:deployment"],
+        "host": host["name"],
+        "verdict": judged["verdict"],
+        "reasons": judged["reasons"],
+        "stand_ins": _stand_ins(plan, result),
+        "account": mask(plan["account"]),
+        "endpoint": plan["endpoint"],
+        "region": plan["region"],
+        "zone": host["zone"],
+        "instance_id": host["id"],
+        "instance_type": host["type"],
+        "launch_time": host["launch_time"],
+        "address": host["address"],
+        "status_checks": host["status_checks"],
+        "price": plan["price"],
+        "image": {k: plan["image"][k] for k in ("id", "name", "source")},
+        "security": {
+            "ssh_from": plan["cidrs"],
+            "imdsv2_required": host["metadata_tokens"] == "required",
+            "volume_encrypted": host["encrypted"],
+        },
+        "system": system,
+        "benchmark": benchmark,
+    }
+
+
+def _stand_ins(plan, result):
+    found = []
+    if not plan["is_aws"]:
+        found.append(f"AWS: {plan['endpoint']} answered in its place, and the host is a local one; no instance was paid for.")
+    if not ((result or {}).get("device_found") or {}).get("cuda"):
+        found.append("The GPU: none took part, every figure here is a CPU's.")
+    return found

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
+"""Tell what exists of a deployment, as AWS's tags say it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_deployment_info
+short_description: Tell which hosts and other resources a deployment has
+description:
+  - Read-only. Finds everything by the tag gpulab:deployment, so that no file on the control machine has to be right.
+options:
+  deployment: {type: str, required: true, description: Name of the deployment.}
+  host: {type: str, description: Only this host.}
+  host_keys: {type: bool, default: false, description: Also read the SSH host keys off the console of each running host.}
+extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
+author: [the gpulab authors (@gpulab)]
+"""
+
+EXAMPLES = r"""
+- name: Look at the deployment
+  gpulab.core.ec2_deployment_info:
+    deployment: gpulab
+  register: found
+"""
+
+RETURN = r"""
+hosts:
+  description: The live hosts, oldest first; status_checks is like "2/2", host_keys like "ssh-ed25519 AAAA...".
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: gpulab, id: i-1, state: running, address: 203.0.113.9, status_checks: 2/2}]
+resources:
+  description: Everything in EC2 that carries the deployment's tag and still exists, hosts included.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{type: security-group, id: sg-1}]
+key_pairs: {description: Names of the deployment's key pairs., returned: success, type: list, elements: str, sample: [gpulab]}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, call, pages
+from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
+from ansible_collections.gpulab.core.plugins.module_utils.host_keys import host_keys
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import HOST_TAG, LIVE_STATES, TAG
+
+ARGUMENTS = {
+    "deployment": {"type": "str", "required": True},
+    "host": {"type": "str"},
+    "host_keys": {"type": "bool", "default": False, "no_log": False},
+}
+STATES = (*LIVE_STATES, "shutting-down")
+
+
+def describe(instance, checks, volumes, region):
+    """Return the plain picture of one instance; `checks` is its InstanceStatus or None, `volumes` its disks."""
+    tags = ec2_calls.tags(instance)
+    passed = sum(checks[k]["Status"] == "ok" for k in ("SystemStatus", "InstanceStatus")) if checks else 0
+    size = sum(v["Size"] for v in volumes)
+    return {
+        "name": tags.get(HOST_TAG, instance["InstanceId"]),
+        "id": instance["InstanceId"],
+        "state": instance["State"]["Name"],
+        "reason": instance.get("StateReason", {}).get("Message", ""),
+        "launch_time": instance["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "type": instance["InstanceType"],
+        "zone": instance["Placement"]["AvailabilityZone"],
+        "address": instance.get("PublicIpAddress") or "",
+        "image_id": instance["ImageId"],
+        "status_checks": f"{passed}/2",
+        "metadata_tokens": instance.get("MetadataOptions", {}).get("HttpTokens", "unknown"),
+        "encrypted": bool(volumes) and all(v["Encrypted"] for v in volumes),
+        "volume_gb": size,
+        "price": price(instance["InstanceType"], region, size),
+        "tags": tags,
+        "host_keys": [],
+    }
+
+
+def look(module):
+    """Return hosts, resources and key pairs of the deployment."""
+    ec2 = module.client("ec2", retry_decorator=RETRY)
+    mine = [{"Name": f"tag:{TAG}", "Values": [module.params["deployment"]]}]
+    instances = ec2_calls.instances(ec2, module.params["deployment"], module.params["host"], STATES)
+    volumes = pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine)
+    groups = pages("listing the security groups", ec2.describe_security_groups, "SecurityGroups", Filters=mine)
+    keys = call("listing the key pairs", ec2.describe_key_pairs, Filters=mine, aws_retry=True)["KeyPairs"]
+    interfaces = pages("listing the network interfaces", ec2.describe_network_interfaces, "NetworkInterfaces", Filters=mine)
+    addresses = call("listing the elastic addresses", ec2.describe_addresses, Filters=mine, aws_retry=True)["Addresses"]
+    running = [i["InstanceId"] for i in instances if i["State"]["Name"] == "running"]
+    checks = {}
+    if running:
+        statuses = pages("reading the status checks", ec2.describe_instance_status, "InstanceStatuses", InstanceIds=running)
+        checks = {s["InstanceId"]: s for s in statuses}
+    attached = {}
+    for volume in volumes:
+        for attachment in volume["Attachments"]:
+            attached.setdefault(attachment["InstanceId"], []).append(volume)
+    hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in instances]
+    if module.params["host_keys"]:
+        for host in (h for h in hosts if h["state"] == "running"):
+            # Latest: what the console shows now (Nitro), not what AWS kept of the last boot minutes ago.
+            output = call("reading the console", ec2.get_console_output, InstanceId=host["id"], Latest=True, aws_retry=True).get("Output", "")
+            host["host_keys"] = host_keys(output)
+    kinds = [
+        ("instance", instances, "InstanceId"),
+        ("volume", volumes, "VolumeId"),
+        ("network-interface", interfaces, "NetworkInterfaceId"),
+        ("elastic-ip", addresses, "AllocationId"),
+        ("security-group", groups, "GroupId"),
+        ("key-pair", keys, "KeyName"),
+    ]
+    resources = [{"type": kind, "id": item[field]} for kind, items, field in kinds for item in items]
+    return {"hosts": hosts, "resources": resources, "key_pairs": [k["KeyName"] for k in keys]}
+
+
+def main():
+    """Run the module."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        found = look(module)
+    except Stop as stop:
+        module.fail_json(msg=str(stop))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

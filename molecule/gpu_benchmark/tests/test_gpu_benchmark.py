@@ -1,0 +1,80 @@
+"""What the role leaves on a host, seen over ssh by its own login user."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+STATE = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache/molecule/gpu_benchmark"
+FOLDER = "/opt/gpulab/benchmark"
+
+
+@pytest.fixture(scope="module")
+def host() -> Any:
+    return testinfra.get_host("ssh://gpu-benchmark", ssh_config=str(STATE / "ssh_config"))
+
+
+@pytest.fixture(scope="module")
+def result(host: Any) -> dict[str, Any]:
+    files = host.check_output(f"ls {FOLDER}/results/*.json").split()
+    assert len(files) == 1
+    return json.loads(host.file(files[0]).content_string)
+
+
+def gpubench(host: Any, arguments: str) -> Any:
+    program = f"{FOLDER}/venv/bin/python -m gpubench --data {FOLDER}/mnist --json /tmp/x.json"
+    return host.run(f"cd {FOLDER}/program && {program} {arguments}")
+
+
+def test_lenet_learned_in_one_epoch(result: dict[str, Any]) -> None:
+    cpu = result["lenet"]["cpu"]
+    assert result["gates"] == {"passed": True, "reasons": []}
+    assert cpu["epochs"] == len(cpu["losses"]) == 1
+    assert cpu["validation_accuracy"] >= 0.93
+    assert cpu["accuracy"] >= 0.93
+
+
+def test_figures_agree_with_each_other(result: dict[str, Any]) -> None:
+    cpu = result["lenet"]["cpu"]
+    assert cpu["images_per_second"] == pytest.approx(55000 / cpu["seconds_per_epoch"])
+    assert cpu["gflops"] == pytest.approx(cpu["images_per_second"] * 2 * 1131960 / 1e9)
+    assert 0 < cpu["fraction_of_gemm_rate"] < 1
+    assert cpu["reliable"] is not bool(cpu["unreliable_reasons"])
+
+
+def test_torch_is_the_locked_build(result: dict[str, Any]) -> None:
+    assert result["torch"] == "2.13.0+cpu"
+
+
+def test_no_gpu_number_without_a_gpu(result: dict[str, Any]) -> None:
+    assert result["device_found"] == {"cuda": False, "name": None}
+    assert set(result["lenet"]) == {"cpu"}
+
+
+def test_files_belong_to_the_login_user(host: Any) -> None:
+    assert host.file(FOLDER).user == "ubuntu"
+    assert host.file(f"{FOLDER}/mnist/train-images-idx3-ubyte").size == 47040016
+
+
+def test_cuda_without_a_gpu_is_one_sentence(host: Any) -> None:
+    run = gpubench(host, "--device cuda")
+    assert run.rc == 2
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert "finds no usable CUDA device" in run.stderr
+    assert not host.file("/tmp/x.json").exists
+
+
+def test_truncated_data_is_refused_with_both_hashes(host: Any) -> None:
+    host.check_output(
+        f"rm -rf /tmp/short && cp -r {FOLDER}/mnist /tmp/short && truncate -s 1000 /tmp/short/train-labels-idx1-ubyte"
+    )
+    run = gpubench(host, "--data /tmp/short")
+    assert run.rc == 2
+    assert "expected 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5" in run.stderr
+    assert "has sha256" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1

@@ -1,0 +1,243 @@
+"""The journey of `bin/rehearse`: the real playbooks, start to teardown, each stage timed, its outcome checked and summed up."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jsonschema
+
+from rehearsal import environment, session, settings
+from rehearsal.podman import leftovers
+
+HOST = environment.DEPLOYMENT
+REPORT = settings.ROOT / "reports" / environment.DEPLOYMENT / f"{HOST}.json"
+SCHEMA = settings.ROOT / "roles/proof_report/files/report.schema.json"
+RECAP = re.compile(r"^(\S+)\s*: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+class Failed(Exception):
+    """A stage did not do what it should; the sentence says what was found and what was expected."""
+
+
+@dataclass
+class Journey:
+    """One run: the cloud it runs against and what each stage took. `seen` carries facts from stage to stage."""
+
+    url: str
+    env: dict[str, str]
+    seen: dict[str, Any] = field(default_factory=dict)
+    took: list[tuple[str, float, str]] = field(default_factory=list)
+
+    def stage(self, name: str, act: Callable[[], str]) -> None:
+        """Run one stage, print its heading and seconds, and keep the sentence it returns for the summary."""
+        print(f"\n=== {name} ===", flush=True)
+        began = time.monotonic()
+        outcome = act()
+        seconds = time.monotonic() - began
+        self.took.append((name, seconds, outcome))
+        print(f"--- {name}: {seconds:.1f} s. {outcome}", flush=True)
+
+    def playbook(self, name: str, *arguments: str) -> dict[str, int]:
+        """Run a root playbook with its output streamed; return host to number of changes, or raise Failed."""
+        command = [str(settings.ROOT / ".venv/bin/ansible-playbook"), f"{name}.yml", *arguments]
+        print("$ ansible-playbook", f"{name}.yml", *arguments, flush=True)
+        process = subprocess.Popen(
+            command, cwd=settings.ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        lines = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            print(line, end="", flush=True)
+        code = process.wait()
+        if code:
+            raise Failed(f"{name}.yml ended with code {code} where 0 was expected: its own words are above.")
+        return {host: int(changed) for host, changed, _, _ in RECAP.findall("".join(lines))}
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return what the embedded EC2 says of the deployment's instances that are not gone."""
+        ec2 = self.client("ec2")
+        wanted = [{"Name": "tag:gpulab:deployment", "Values": [environment.DEPLOYMENT]}]
+        found = [i for r in ec2.describe_instances(Filters=wanted)["Reservations"] for i in r["Instances"]]
+        return [i for i in found if i["State"]["Name"] != "terminated"]
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the embedded AWS; credentials and endpoint are given, never looked up."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=settings.REGION,
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def ssh(self, command: str) -> str:
+        """Run a command on the host by its name, as the README says, and return its output."""
+        config = settings.ROOT / ".gpulab" / environment.DEPLOYMENT / "ssh_config"
+        done = subprocess.run(
+            ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", HOST, command],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise Failed(f"ssh -F {config} {HOST} ended with code {done.returncode}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    # The stages, in their order.
+
+    def account(self) -> str:
+        """Make sure that nothing but the embedded account is about to be written to."""
+        account = self.client("sts").get_caller_identity()["Account"]
+        if account != settings.ACCOUNT or not self.url.startswith("http://127."):
+            raise Failed(f"{self.url} is account {account}, and a rehearsal writes only to {settings.ACCOUNT} on this machine.")
+        return f"account {account} at {self.url}"
+
+    def provision(self) -> str:
+        """From nothing to a host that has proved itself."""
+        self.playbook("provision")
+        (instance,) = self.instances()
+        self.seen |= {"id": instance["InstanceId"], "address": instance["PublicIpAddress"]}
+        return f"{instance['InstanceId']} at {instance['PublicIpAddress']}"
+
+    def report(self) -> str:
+        """The report fits its schema and says what the embedded AWS says."""
+        report = json.loads(REPORT.read_text())
+        jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+        (instance,) = self.instances()
+        expected = {
+            "verdict": "rehearsed",
+            "instance_id": instance["InstanceId"],
+            "address": instance["PublicIpAddress"],
+            "instance_type": instance["InstanceType"],
+            "zone": instance["Placement"]["AvailabilityZone"],
+            "status_checks": "2/2",
+        }
+        for name, value in expected.items():
+            if report[name] != value:
+                raise Failed(f"The report's {name} is {report[name]!r}, and {value!r} was expected.")
+        accuracy = report["benchmark"]["lenet"]["cpu"]["accuracy"]
+        if accuracy < 0.98:
+            raise Failed(f"LeNet-5 reached a test accuracy of {accuracy:.4f}, and at least 0.98 was expected.")
+        return f"{report['verdict']}: LeNet-5 {100 * accuracy:.2f} % on the test set, ${report['price']['usd_per_hour']:.3f} an hour"
+
+    def login(self) -> str:
+        """`ssh NAME` works, against the pinned host key."""
+        return f"ssh {HOST}: {self.ssh('echo $(id -un)@$(hostname), up since $(uptime -s)')}"
+
+    def again(self) -> str:
+        """A second run changes nothing and keeps the host."""
+        changed = self.playbook("provision")
+        if any(changed.values()):
+            raise Failed(f"The second provision.yml changed something ({changed}), and nothing was expected to change.")
+        if [i["InstanceId"] for i in self.instances()] != [self.seen["id"]]:
+            raise Failed("The second provision.yml did not keep the instance.")
+        return f"changed=0, still {self.seen['id']}"
+
+    def status(self) -> str:
+        """What an everyday look shows."""
+        self.playbook("status")
+        return "shown"
+
+    def stop(self) -> str:
+        """Nothing runs, nothing but the disk is paid for."""
+        self.playbook("stop")
+        (instance,) = self.instances()
+        if instance["State"]["Name"] != "stopped":
+            raise Failed(f"After stop.yml the host is {instance['State']['Name']}, and stopped was expected.")
+        return "stopped"
+
+    def start(self) -> str:
+        """The address is another one, and ssh by name still works with the same pinned key."""
+        self.playbook("start")
+        (instance,) = self.instances()
+        address = instance["PublicIpAddress"]
+        if address == self.seen["address"]:
+            raise Failed(f"After a stop and a start the address is still {address}, and AWS would have given another.")
+        self.ssh("true")
+        return f"{self.seen['address']} became {address}, ssh follows"
+
+    def teardown(self) -> str:
+        """Everything goes, and nothing is written after the proof."""
+        self.playbook("teardown")
+        calls = session.request(self.url, "calls")
+        launches = [c for c in calls if c["action"] == "RunInstances"]
+        if len(launches) != 1:
+            raise Failed(f"RunInstances was called {len(launches)} times in the journey, and once was expected.")
+        last_write = max(n for n, c in enumerate(calls) if c["write"])
+        proof = [c["action"] for c in calls[last_write + 1 :]]
+        if "DescribeInstances" not in proof:
+            raise Failed(f"After the last write came only {proof}: the proof of the teardown is missing.")
+        left = self.remains()
+        if left:
+            raise Failed(f"After teardown.yml these remain: {', '.join(left)}.")
+        return f"nothing remains; {len(calls)} AWS calls in all, {sum(c['write'] for c in calls)} of them writes"
+
+    def remains(self) -> list[str]:
+        """Return what the embedded EC2 still has that the journey could have made."""
+        ec2 = self.client("ec2")
+        mine = [{"Name": "tag:gpulab:deployment", "Values": [environment.DEPLOYMENT]}]
+        found = [i["InstanceId"] for i in self.instances()]
+        found += [v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]]
+        found += [k["KeyName"] for k in ec2.describe_key_pairs()["KeyPairs"]]
+        return found + [g["GroupId"] for g in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]]
+
+    def gone(self) -> str:
+        """The cloud itself goes, with every container and process."""
+        session.down()
+        left = leftovers(settings.STATE)
+        if left:
+            raise Failed(f"After the rehearsal these are left on this machine: {', '.join(left)}.")
+        return "no container, no process, no state"
+
+
+STAGES = {
+    "account": Journey.account,
+    "provision": Journey.provision,
+    "report": Journey.report,
+    "login": Journey.login,
+    "provision again": Journey.again,
+    "status": Journey.status,
+    "stop": Journey.stop,
+    "start": Journey.start,
+    "teardown": Journey.teardown,
+    "down": Journey.gone,
+}
+
+
+def run() -> int:
+    """Run the whole journey; return the exit code. The cloud is removed however it ends."""
+    if session.running():
+        print("A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.", file=sys.stderr)
+        return 1
+    began = time.monotonic()
+    code = 0
+    try:
+        cloud = session.up()
+        journey = Journey(cloud["url"], environment.process(cloud["url"]))
+        for name, act in STAGES.items():
+            journey.stage(name, lambda act=act: act(journey))  # type: ignore[misc]
+    except Failed as failed:
+        print(f"\nREHEARSAL FAILED: {failed}", file=sys.stderr)
+        code = 1
+    finally:
+        session.down()
+    if code == 0:
+        print(summary(journey.took, time.monotonic() - began))
+    return code
+
+
+def summary(took: list[tuple[str, float, str]], total: float) -> str:
+    """Return the closing table."""
+    width = max(len(name) for name, _, _ in took)
+    lines = [f"  {name:<{width}}  {seconds:6.1f} s  {outcome}" for name, seconds, outcome in took]
+    page = Path("reports") / environment.DEPLOYMENT / f"{HOST}.html"
+    closing = f"REHEARSED in {total:.0f} s. Report: {page}. Nothing here met real AWS or a GPU."
+    return "\n".join(["", "=== Summary ===", *lines, closing])

@@ -1,0 +1,60 @@
+"""Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror of wheels and data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# What is looked for (a command, or a file) and the Debian package that brings it.
+NEEDED = {
+    "podman": "podman",
+    "runc": "runc",
+    "/usr/lib/podman/netavark": "netavark",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    "ssh": "openssh-client",
+    "npm": "npm",
+    "git": "git",
+}
+
+
+def missing() -> list[str]:
+    """Return the Debian packages whose command or file is not there."""
+    return [package for what, package in NEEDED.items() if not (Path(what).exists() if what[0] == "/" else shutil.which(what))]
+
+
+def packages() -> None:
+    """Install missing packages as root on Debian and Ubuntu; elsewhere raise SystemExit with one sentence that names them."""
+    lacking = missing()
+    if not lacking:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        sys.exit(
+            f"setup: a rehearsal needs {', '.join(lacking)}, which this machine lacks: install them, or run bin/setup as root on "
+            "Debian or Ubuntu (bin/setup --control is enough for real AWS)."
+        )
+    print(f"setup: installing {', '.join(lacking)}", file=sys.stderr)
+    quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, stdout=sys.stderr)
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking], check=True, env=quiet, stdout=sys.stderr
+    )
+
+
+def main() -> None:
+    """Do all of it, in the order in which one thing needs the other."""
+    packages()
+    if os.geteuid() != 0:
+        sys.exit("setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: run it with sudo.")
+    # Both are quick when there is nothing to do.
+    for module in ("rehearsal.image", "rehearsal.mirror"):
+        subprocess.run([sys.executable, "-m", module], check=True)
+
+
+if __name__ == "__main__":
+    main()
