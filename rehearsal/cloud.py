@@ -57,7 +57,6 @@ class Cloud:
         from rehearsal import amends
 
         amends.install(self.emulation, self.clock)
-        known_regions()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._loaded.set()
 
@@ -126,10 +125,10 @@ class Cloud:
 
 @functools.cache
 def known_regions() -> frozenset[str]:
-    """The regions that botocore knows for EC2, and the name under which global services are signed."""
-    from botocore.session import get_session
+    """The regions that botocore knows for EC2 outside China and GovCloud. moto has read botocore's list already."""
+    from moto.ec2.models import EC2Backend
 
-    return frozenset(get_session().get_available_regions("ec2")) | {"aws-global"}
+    return frozenset(one.name for one in EC2Backend.regions if not one.name.startswith(("cn-", "us-gov-")))
 
 
 def _unknown_region(call: wire.Call) -> Answer:

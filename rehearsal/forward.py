@@ -1,6 +1,6 @@
 """Public addresses: TCP forwarders on 127.x.y.z, each with the security group's say on who may connect.
 
-One asyncio loop in a thread of its own holds all listeners. A connection from outside the rule's CIDRs is aborted at
+One asyncio loop in a thread of its own holds all listeners. A connection from outside the rule's CIDRs is reset at
 once. A changed rule counts for new connections (EC2 tracks established ones too); a removed address drops its own.
 """
 
@@ -10,15 +10,21 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import socket
+import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 from rehearsal.host_plan import Listener
 
 Endpoint = tuple[str, int]
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 10.0
+_ACCEPT_PAUSE_SECONDS = 0.05
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, 0 s: close() then sends a reset, as from a port that nobody listens on."""
 
 
 def allowed(peer: str, cidrs: tuple[str, ...]) -> bool:
@@ -68,8 +74,9 @@ class Forwarder:
 
     def __init__(self) -> None:
         self._targets: dict[Endpoint, Listener] = {}
-        self._servers: dict[Endpoint, asyncio.Server] = {}
-        self._open: dict[Endpoint, set[asyncio.Task[None]]] = {}
+        self._sockets: dict[Endpoint, socket.socket] = {}
+        self._tasks: dict[Endpoint, set[asyncio.Task[None]]] = {}
+        """Per endpoint: the one that accepts, and one for each open connection."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="forward", daemon=True)
         self._thread.start()
@@ -86,60 +93,70 @@ class Forwarder:
         self._loop.close()
 
     async def _apply(self, wanted: dict[Endpoint, Listener]) -> dict[Endpoint, str]:
-        for endpoint in [known for known in self._servers if known not in wanted]:
-            self._servers.pop(endpoint).close()
-            await self._drop(endpoint)
-        for endpoint, listener in wanted.items():
-            before = self._targets.get(endpoint)
-            if before is not None and before.target != listener.target:
-                await self._drop(endpoint)
-        self._targets = wanted
+        before, self._targets = self._targets, wanted
+        for endpoint, listener in before.items():
+            if endpoint not in wanted or wanted[endpoint].target != listener.target:
+                await self._close(endpoint)
         problems = {}
         for endpoint in wanted:
-            if endpoint not in self._servers:
+            if endpoint not in self._sockets:
                 try:
-                    self._servers[endpoint] = await self._listen(endpoint)
+                    self._open(endpoint)
                 except OSError as error:
                     problems[endpoint] = bind_sentence(endpoint, error, _tcp_tables())
         return problems
 
-    async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(endpoint, reader, writer)
+    def _open(self, endpoint: Endpoint) -> None:
+        listening = socket.create_server(endpoint, backlog=128)
+        listening.setblocking(False)
+        self._sockets[endpoint] = listening
+        self._spawn(endpoint, self._accept(endpoint, listening))
 
-        return await asyncio.start_server(accept, endpoint[0], endpoint[1], reuse_address=True)
-
-    async def _serve(self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        listener = self._targets.get(endpoint)
-        peer = writer.get_extra_info("peername")
-        if listener is None or peer is None or not allowed(peer[0], listener.cidrs):
-            writer.transport.abort()
-            return
-        task = asyncio.current_task()
-        assert task is not None  # a coroutine of a stream server always runs in a task
-        mine = self._open.setdefault(endpoint, set())
-        mine.add(task)
-        inner: asyncio.StreamWriter | None = None
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                inner_reader, inner = await asyncio.open_connection(listener.target, endpoint[1])
-            await asyncio.gather(_pipe(reader, inner), _pipe(inner_reader, writer))
-        except (OSError, TimeoutError):
-            writer.transport.abort()  # to the client it looks like a host that hangs up
-        except asyncio.CancelledError:
-            writer.transport.abort()  # the address was taken away; nobody awaits this task's result
-        finally:
-            mine.discard(task)
-            for end in (writer, inner):
-                if end is not None:
-                    end.close()
-
-    async def _drop(self, endpoint: Endpoint) -> None:
-        tasks = self._open.pop(endpoint, set())
+    async def _close(self, endpoint: Endpoint) -> None:
+        tasks = self._tasks.pop(endpoint, set())
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=1)
+            await asyncio.wait(tasks)
+        if endpoint in self._sockets:
+            self._sockets.pop(endpoint).close()
+
+    def _spawn(self, endpoint: Endpoint, work: Coroutine[Any, Any, None]) -> None:
+        tasks = self._tasks.setdefault(endpoint, set())
+        task = self._loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _accept(self, endpoint: Endpoint, listening: socket.socket) -> None:
+        """An accept loop of our own: asyncio.Server loses connections that come in while it is being closed."""
+        while True:
+            try:
+                client, peer = await self._loop.sock_accept(listening)
+            except OSError:  # the client gave up, or too many files are open: neither is a reason to stop
+                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+                continue
+            listener = self._targets.get(endpoint)
+            if listener is not None and allowed(peer[0], listener.cidrs):
+                self._spawn(endpoint, self._serve(client, (listener.target, endpoint[1])))
+            else:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                client.close()
+
+    async def _serve(self, client: socket.socket, target: Endpoint) -> None:
+        inner: asyncio.StreamWriter | None = None
+        reader, writer = await asyncio.open_connection(sock=client)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                inner_reader, inner = await asyncio.open_connection(*target)
+            await asyncio.gather(_pipe(reader, inner), _pipe(inner_reader, writer))
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            # A host that hangs up, or an address taken away: nothing more is delivered, and nobody awaits this task.
+            writer.transport.abort()
+            if inner is not None:
+                inner.transport.abort()
+        else:
+            writer.close()
+            inner.close()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -53,7 +53,7 @@ def main() -> None:
         sys.exit("setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: run it with sudo.")
     # Both are quick when there is nothing to do.
     for module in ("rehearsal.image", "rehearsal.mirror"):
-        subprocess.run([sys.executable, "-m", module], check=True)
+        subprocess.run([sys.executable, "-m", module], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ def _discard(path: Path) -> None:
         if path in _TREES:
             shutil.rmtree(path)
         elif path.is_dir():
-            if path.is_mount() and not any(path.iterdir()):  # /run/netns is made a mount point of itself
+            # /run/netns is made a mount point of itself, which only the kernel's list tells.
+            if str(path) in mounts_below(path) and not any(path.iterdir()):
                 subprocess.run(["umount", str(path)], check=False, capture_output=True)
             path.rmdir()
         else:

@@ -144,6 +144,6 @@ def test_the_client_token_is_the_launchs_own():
         launch_plan.client_token("123456789012", "us-east-1", {"ImageId": "ami-2", "n": 1}),
         launch_plan.client_token("123456789012", "us-east-2", {"ImageId": "ami-1", "n": 1}),
         launch_plan.client_token("210987654321", "us-east-1", {"ImageId": "ami-1", "n": 1}),
-        launch_plan.client_token("123456789012", "us-east-1", {"ImageId": "ami-1", "n": 1}, ["i-dead"]),
+        launch_plan.client_token("123456789012", "us-east-1", {"ImageId": "ami-1", "n": 1}, 1),
     ]
     assert len({token, *others}) == 5

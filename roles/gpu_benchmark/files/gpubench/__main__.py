@@ -71,9 +71,9 @@ def main(argv: list[str]) -> int:
     options = arguments(argv)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     part = options.json.with_name(options.json.name + ".part")
-    with part.open("a") as file:
+    with options.json.with_name(options.json.name + ".lock").open("w") as lock:
         # A run whose control machine died may still be training: wait for it rather than disturb its timing.
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if options.once and options.json.exists():
             print(f"{options.json} is already there.", file=sys.stderr)
             return 0
@@ -82,10 +82,7 @@ def main(argv: list[str]) -> int:
         except (data.DataError, RuntimeError) as error:
             print(str(error), file=sys.stderr)
             return 2
-        file.truncate(0)
-        json.dump(document, file, indent=1)
-        file.write("\n")
-        file.flush()
+        part.write_text(json.dumps(document, indent=1) + "\n")
         part.replace(options.json)
     return 0
 

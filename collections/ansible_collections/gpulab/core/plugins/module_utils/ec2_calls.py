@@ -19,7 +19,11 @@ RETRY = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=10)
 
 
 class Stop(Exception):
-    """A sentence for the user; modules turn it into fail_json in main() and nowhere else."""
+    """A sentence for the user; modules turn it into fail_json in main() and nowhere else. `code` is AWS's, if it was AWS."""
+
+    def __init__(self, text, code=None):
+        super().__init__(text)
+        self.code = code
 
 
 def call(doing, method, **arguments):
@@ -29,7 +33,8 @@ def call(doing, method, **arguments):
     except (boto_errors.NoCredentialsError, boto_errors.PartialCredentialsError):
         raise Stop(f"No AWS credentials were found: {CREDENTIALS}") from None
     except boto_errors.ClientError as error:
-        raise Stop(sentence(error.response["Error"]["Code"], error.response["Error"].get("Message", ""), doing)) from error
+        told = error.response["Error"]
+        raise Stop(sentence(told["Code"], told.get("Message", ""), doing), told["Code"]) from error
     except boto_errors.BotoCoreError as error:
         raise Stop(f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again.") from error
 

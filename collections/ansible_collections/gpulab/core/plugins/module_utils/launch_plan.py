@@ -174,11 +174,11 @@ def _foreign_rule(permission, cidr, description):
     return rule
 
 
-def client_token(account, region, specification, dead_ids=()):
+def client_token(account, region, specification, generation=0):
     """Return the RunInstances ClientToken: the same launch asked again gives the same token, so AWS makes it once.
 
-    dead_ids: instances that AWS already answered for this token and that have been terminated since. AWS remembers a
-    token for longer than it lists a dead instance, so they become part of the next token.
+    generation: how many earlier hosts of the very same launch AWS remembers as terminated. It refuses their tokens
+    (IdempotentInstanceTerminated) for longer than it lists the dead instances.
     """
-    text = json.dumps([account, region, specification, sorted(dead_ids)], sort_keys=True, default=str)
+    text = json.dumps([account, region, specification, generation], sort_keys=True, default=str)
     return "gpulab-" + hashlib.sha256(text.encode()).hexdigest()[:48]

@@ -62,7 +62,8 @@ ARGUMENTS = {
     "user_data": {"type": "str", "default": ""},
     "tags": {"type": "dict", "default": {}},
 }
-DEAD = ("shutting-down", "terminated")
+# AWS forgets a token within days; nobody makes and removes the same host this often in that time.
+MOST_GENERATIONS = 100
 
 
 def specification(params):
@@ -86,18 +87,17 @@ def specification(params):
 
 
 def launch(ec2, account, region, wanted):
-    """Run the instance once and return its id.
-
-    AWS answers a known token with the instance it already made; when that one is dead by now, the next token says so.
-    """
-    dead = []
-    while True:
-        token = client_token(account, region, wanted, dead)
-        answer = call("launching the host", ec2.run_instances, ClientToken=token, **wanted)
-        instance = answer["Instances"][0]
-        if instance["State"]["Name"] not in DEAD or instance["InstanceId"] in dead:
-            return instance["InstanceId"]
-        dead.append(instance["InstanceId"])
+    """Run the instance once and return its id; a token whose host has been terminated leads to the next one."""
+    for generation in range(MOST_GENERATIONS):
+        token = client_token(account, region, wanted, generation)
+        try:
+            answer = call("launching the host", ec2.run_instances, ClientToken=token, **wanted)
+        except Stop as stop:
+            if stop.code != "IdempotentInstanceTerminated":
+                raise
+        else:
+            return answer["Instances"][0]["InstanceId"]
+    raise Stop(f"AWS remembers {MOST_GENERATIONS} terminated hosts of this very launch and refuses another: choose another name with -e gpu_host_name=NAME.")
 
 
 def find_or_launch(module):
