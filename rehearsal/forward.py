@@ -17,6 +17,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from rehearsal import redirect
 from rehearsal.host_plan import Listener
 
 Endpoint = tuple[str, int]
@@ -48,17 +49,10 @@ def listens_everywhere(port: int, tcp_tables: str) -> bool:
     return False
 
 
-def bind_sentence(endpoint: Endpoint, error: OSError, tcp_tables: str) -> str:
+def bind_sentence(endpoint: Endpoint, error: OSError) -> str:
     """One sentence about a public address that could not be listened on."""
-    address, port = endpoint
-    if error.errno == errno.EADDRINUSE and listens_everywhere(port, tcp_tables):
-        hint = " (for sshd: ListenAddress in sshd_config)" if port == 22 else ""
-        return (
-            f"{address}:{port} cannot be opened because another program listens on port {port} of all addresses of "
-            f"this machine: bind that program to one address{hint}, or stop it while you rehearse."
-        )
     reason = error.strerror or str(error)
-    return f"{address}:{port} cannot be opened ({reason}): free that address and port, it is then taken by itself."
+    return f"{endpoint[0]}:{endpoint[1]} cannot be opened ({reason}): free that address and port, it is then taken by itself."
 
 
 def _tcp_tables() -> str:
@@ -77,6 +71,7 @@ class Forwarder:
         self._sockets: dict[Endpoint, socket.socket] = {}
         self._tasks: dict[Endpoint, set[asyncio.Task[None]]] = {}
         """Per endpoint: the one that accepts, and one for each open connection."""
+        self._redirected: set[Endpoint] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="forward", daemon=True)
         self._thread.start()
@@ -103,11 +98,17 @@ class Forwarder:
                 try:
                     self._open(endpoint)
                 except OSError as error:
-                    problems[endpoint] = bind_sentence(endpoint, error, _tcp_tables())
+                    problems[endpoint] = bind_sentence(endpoint, error)
         return problems
 
     def _open(self, endpoint: Endpoint) -> None:
-        listening = socket.create_server(endpoint, backlog=128)
+        try:
+            listening = socket.create_server(endpoint, backlog=128)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not listens_everywhere(endpoint[1], _tcp_tables()):
+                raise
+            listening = socket.create_server(redirect.add(endpoint), backlog=128)
+            self._redirected.add(endpoint)
         listening.setblocking(False)
         self._sockets[endpoint] = listening
         self._spawn(endpoint, self._accept(endpoint, listening))
@@ -120,6 +121,9 @@ class Forwarder:
             await asyncio.wait(tasks)
         if endpoint in self._sockets:
             self._sockets.pop(endpoint).close()
+        if endpoint in self._redirected:
+            self._redirected.remove(endpoint)
+            redirect.remove(endpoint)
 
     def _spawn(self, endpoint: Endpoint, work: Coroutine[Any, Any, None]) -> None:
         tasks = self._tasks.setdefault(endpoint, set())

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehearsal import image, served, single
+from rehearsal import image, redirect, served, single
 from rehearsal.podman import Podman, PodmanError
 from rehearsal.reconciler import Cloud, Reconciler
 
@@ -78,6 +78,7 @@ def reconcile(state: Path, url: str) -> None:
             reconciler.close()
             if mirror is not None:
                 mirror.shutdown()
+            redirect.clear()
             podman.dismantle()
             shutil.rmtree(state / "hosts", ignore_errors=True)
             log("all hosts are gone")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rehearsal import console, image, machine, served, settings
+from rehearsal import console, image, machine, redirect, served, settings
 from rehearsal.machine import Machine
 from rehearsal.podman import Podman
 
@@ -53,6 +53,7 @@ def remove(state: Path) -> None:
     pid = _server(state)
     if pid:
         os.kill(pid, signal.SIGTERM)
+    redirect.clear()
     Podman(state / "podman").dismantle()
     shutil.rmtree(state / "hosts", ignore_errors=True)
     for name in _OWN_FILES:
