@@ -10,7 +10,9 @@ from rehearsal import journey, session, settings
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="bin/rehearse", description="The whole journey on this machine, against an embedded AWS.")
+    parser = argparse.ArgumentParser(
+        prog="bin/rehearse", description="The whole journey on this machine, against an embedded AWS."
+    )
     parser.add_argument("what", nargs="?", choices=["run", "up", "down"], default="run")
     what = parser.parse_args().what
     if what == "down":
@@ -18,7 +20,9 @@ def main() -> int:
         return 0
     if what == "up":
         cloud = session.up()
-        print(f"The embedded AWS answers at {cloud['url']}. Next: . {(settings.STATE / 'env').relative_to(settings.ROOT)}")
+        print(
+            f"The embedded AWS answers at {cloud['url']}. Next: . {(settings.STATE / 'env').relative_to(settings.ROOT)}"
+        )
         return 0
     return journey.run()
 

@@ -13,7 +13,6 @@ import io
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -24,7 +23,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from rehearsal import catalogue, control_paths, wire
+from rehearsal import catalogue, control_paths, ending, wire
 from rehearsal.calls import CallLog
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
@@ -190,9 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    told = ending.when_told()
     cloud = Cloud(with_hosts=not options.without_hosts)
     try:
         server = listen(cloud, options.port)
@@ -208,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
         supervisor = _reconciler(options.state, server.port) if cloud.emulation.with_hosts else None
         if supervisor:
             supervisor.start()
-        ending.wait()
+        told.wait()
         if supervisor:
             # It still needs this server's answers while it removes its hosts.
             supervisor.stop()

@@ -32,7 +32,7 @@ def variables(url: str) -> dict[str, str]:
 
 
 def process(url: str) -> dict[str, str]:
-    """Return a whole environment for a child process: this one's, with the cloud's variables and without real credentials."""
+    """Return an environment for a child process: this one's, with the cloud's variables, without real credentials."""
     inherited = {k: v for k, v in os.environ.items() if k not in UNSET and not k.startswith("ANSIBLE_")}
     without_proxy = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     path = f"{settings.ROOT / '.venv/bin'}:{os.environ['PATH']}"

@@ -52,7 +52,8 @@ def listens_everywhere(port: int, tcp_tables: str) -> bool:
 def bind_sentence(endpoint: Endpoint, error: OSError) -> str:
     """One sentence about a public address that could not be listened on."""
     reason = error.strerror or str(error)
-    return f"{endpoint[0]}:{endpoint[1]} cannot be opened ({reason}): free that address and port, it is then taken by itself."
+    where = f"{endpoint[0]}:{endpoint[1]}"
+    return f"{where} cannot be opened ({reason}): free that address and port, it is then taken by itself."
 
 
 def _tcp_tables() -> str:

@@ -14,14 +14,12 @@ import contextlib
 import fcntl
 import json
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehearsal import image, redirect, served, single
+from rehearsal import ending, image, redirect, served, single
 from rehearsal.podman import Podman, PodmanError
 from rehearsal.reconciler import Cloud, Reconciler
 
@@ -56,9 +54,7 @@ def sole_owner(state: Path, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
 
 def reconcile(state: Path, url: str) -> None:
     """Run the reconciler; afterwards nothing of the hosts is left. Raises PodmanError or RuntimeError: one sentence."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = ending.when_told()
     with sole_owner(state):
         if not image.built():
             # Not built here: a minute of silence between RunInstances and the first host would look like a fault.

@@ -1,9 +1,10 @@
-"""The journey of `bin/rehearse`: the real playbooks, start to teardown, each stage timed, its outcome checked and summed up."""
+"""The journey of `bin/rehearse`: the real playbooks, start to teardown; each stage timed, checked and summed up."""
 
 from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -51,7 +52,13 @@ class Journey:
         command = [str(settings.ROOT / ".venv/bin/ansible-playbook"), f"{name}.yml", *arguments]
         print("$ ansible-playbook", f"{name}.yml", *arguments, flush=True)
         process = subprocess.Popen(
-            command, cwd=settings.ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=settings.ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         lines = []
         assert process.stdout is not None
@@ -85,8 +92,11 @@ class Journey:
         config = settings.ROOT / ".gpulab" / environment.DEPLOYMENT / "ssh_config"
         done = subprocess.run(
             ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", HOST, command],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             raise Failed(f"ssh -F {config} {HOST} ended with code {done.returncode}: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -97,7 +107,9 @@ class Journey:
         """Make sure that nothing but the embedded account is about to be written to."""
         account = self.client("sts").get_caller_identity()["Account"]
         if account != settings.ACCOUNT or not self.url.startswith("http://127."):
-            raise Failed(f"{self.url} is account {account}, and a rehearsal writes only to {settings.ACCOUNT} on this machine.")
+            raise Failed(
+                f"{self.url} is account {account}, and a rehearsal writes only to {settings.ACCOUNT} on this machine."
+            )
         return f"account {account} at {self.url}"
 
     def provision(self) -> str:
@@ -126,7 +138,8 @@ class Journey:
         accuracy = report["benchmark"]["lenet"]["cpu"]["accuracy"]
         if accuracy < 0.98:
             raise Failed(f"LeNet-5 reached a test accuracy of {accuracy:.4f}, and at least 0.98 was expected.")
-        return f"{report['verdict']}: LeNet-5 {100 * accuracy:.2f} % on the test set, ${report['price']['usd_per_hour']:.3f} an hour"
+        price = report["price"]["usd_per_hour"]
+        return f"{report['verdict']}: LeNet-5 {100 * accuracy:.2f} % on the test set, ${price:.3f} an hour"
 
     def login(self) -> str:
         """`ssh NAME` works, against the pinned host key."""
@@ -215,8 +228,13 @@ STAGES = {
 def run() -> int:
     """Run the whole journey; return the exit code. The cloud is removed however it ends."""
     if session.running():
-        print("A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.", file=sys.stderr)
+        print(
+            "A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.",
+            file=sys.stderr,
+        )
         return 1
+    # A terminated rehearsal cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     code = 0
     try:
@@ -227,6 +245,9 @@ def run() -> int:
     except Failed as failed:
         print(f"\nREHEARSAL FAILED: {failed}", file=sys.stderr)
         code = 1
+    except KeyboardInterrupt:
+        print("\nInterrupted: removing the cloud and its hosts.", file=sys.stderr)
+        code = 130
     finally:
         session.down()
     if code == 0:

@@ -1,4 +1,4 @@
-"""Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror of wheels and data."""
+"""Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror."""
 
 from __future__ import annotations
 
@@ -25,24 +25,31 @@ NEEDED = {
 
 def missing() -> list[str]:
     """Return the Debian packages whose command or file is not there."""
-    return [package for what, package in NEEDED.items() if not (Path(what).exists() if what[0] == "/" else shutil.which(what))]
+    return [
+        package
+        for what, package in NEEDED.items()
+        if not (Path(what).exists() if what[0] == "/" else shutil.which(what))
+    ]
 
 
 def packages() -> None:
-    """Install missing packages as root on Debian and Ubuntu; elsewhere raise SystemExit with one sentence that names them."""
+    """Install missing packages as root on Debian and Ubuntu; elsewhere raise SystemExit with a sentence naming them."""
     lacking = missing()
     if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         sys.exit(
-            f"setup: a rehearsal needs {', '.join(lacking)}, which this machine lacks: install them, or run bin/setup as root on "
-            "Debian or Ubuntu (bin/setup --control is enough for real AWS)."
+            f"setup: a rehearsal needs {', '.join(lacking)}, which this machine lacks: install them, or run bin/setup "
+            "as root on Debian or Ubuntu (bin/setup --control is enough for real AWS)."
         )
     print(f"setup: installing {', '.join(lacking)}", file=sys.stderr)
     quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, stdout=sys.stderr)
     subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking], check=True, env=quiet, stdout=sys.stderr
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking],
+        check=True,
+        env=quiet,
+        stdout=sys.stderr,
     )
 
 
@@ -50,10 +57,15 @@ def main() -> None:
     """Do all of it, in the order in which one thing needs the other."""
     packages()
     if os.geteuid() != 0:
-        sys.exit("setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: run it with sudo.")
+        sys.exit(
+            "setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: "
+            "run it with sudo."
+        )
     # Both are quick when there is nothing to do.
     for module in ("rehearsal.image", "rehearsal.mirror"):
-        subprocess.run([sys.executable, "-m", module], check=True, stdout=subprocess.DEVNULL)
+        code = subprocess.run([sys.executable, "-m", module], check=False, stdout=subprocess.DEVNULL).returncode
+        if code:
+            sys.exit(code)  # it has said why, in a sentence
 
 
 if __name__ == "__main__":

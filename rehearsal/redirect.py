@@ -1,7 +1,7 @@
 """A host's port when a program of this machine (mostly its own sshd) already listens on that port of every address.
 
-Linux then refuses to listen on the port of a single 127.x address as well. So the forwarder listens SHIFT ports away and
-one rule for that address alone brings connections there; whoever connects sees the usual port.
+Linux then refuses to listen on the port of a single 127.x address as well. So the forwarder listens SHIFT ports away
+and one rule for that address alone brings connections there; whoever connects sees the usual port.
 """
 
 from __future__ import annotations

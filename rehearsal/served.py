@@ -11,7 +11,6 @@ import contextlib
 import functools
 import io
 import os
-import signal
 import socket
 import socketserver
 import threading
@@ -20,7 +19,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
-from rehearsal import settings
+from rehearsal import ending, settings
 
 PID_FILE = "served.pid"
 _IP_FREEBIND = 15
@@ -80,8 +79,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     state: Path = parser.parse_args().state
     state.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = ending.when_told()
     server = serve(state / "mirror.log")
     pid_file = state / PID_FILE
     pid_file.write_text(f"{os.getpid()}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,7 +22,9 @@ START_SECONDS = 30
 def request(url: str, path: str, method: str = "GET", body: Any = None) -> Any:
     """Call the cloud's control interface (`path` like "calls") and return the decoded answer."""
     data = None if body is None else json.dumps(body).encode()
-    query = urllib.request.Request(f"{url}/_rehearsal/{path}", data, {"Content-Type": "application/json"}, method=method)
+    query = urllib.request.Request(
+        f"{url}/_rehearsal/{path}", data, {"Content-Type": "application/json"}, method=method
+    )
     with urllib.request.urlopen(query, timeout=30) as answer:
         return json.loads(answer.read() or b"null")
 
@@ -48,7 +51,9 @@ def up(state: Path = settings.STATE, hosts: bool = True) -> dict[str, Any]:
     state.mkdir(parents=True, mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "rehearsal.cloud", "--state", str(state)] + ([] if hosts else ["--without-hosts"])
     with (state / "cloud.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=settings.ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=settings.ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     deadline = time.monotonic() + START_SECONDS
     while not (found := running(state)):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -75,18 +80,22 @@ def down(state: Path = settings.STATE) -> None:
         if _is_cloud(pid):
             os.kill(pid, signal.SIGKILL)
     if state.exists():
-        subprocess.run([sys.executable, "-m", "rehearsal.hosts", "remove", "--state", str(state)], cwd=settings.ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "rehearsal.hosts", "remove", "--state", str(state)], cwd=settings.ROOT, check=True
+        )
         shutil.rmtree(state)
-    # The deployment's key and pinned hosts mean nothing without the cloud they belong to.
-    shutil.rmtree(settings.ROOT / ".gpulab" / environment.DEPLOYMENT, ignore_errors=True)
+    if state == settings.ROOT / ".rehearsal":
+        # Its deployment's key and pinned hosts mean nothing without it; they are not another folder's.
+        shutil.rmtree(settings.ROOT / ".gpulab" / environment.DEPLOYMENT, ignore_errors=True)
 
 
 def _is_cloud(pid: int) -> bool:
-    """Tell whether `pid` is (still) a cloud of ours: pids are used again, and a child that ended stays listed until it is waited for."""
-    try:
+    """Tell whether `pid` is (still) a cloud of ours.
+
+    Pids are used again, and a child that ended stays listed until it is waited for.
+    """
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     try:
         return b"rehearsal.cloud" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

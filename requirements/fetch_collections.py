@@ -1,7 +1,7 @@
 """Put the collections that collections/requirements.yml names, at just those versions, beside our own.
 
-They are unpacked from the PyPI distribution `ansible`, pinned by hash in collections.lock: only the folders named, some 5 MB,
-where installing the distribution whole takes a minute and 440 MB. With --galaxy, ansible-galaxy installs them instead.
+They are unpacked from the PyPI distribution `ansible`, pinned by hash in collections.lock: only the folders named, some
+5 MB, where installing the distribution whole takes a minute and 440 MB. With --galaxy, ansible-galaxy installs them.
 """
 
 from __future__ import annotations
@@ -38,10 +38,24 @@ def from_pypi(missing: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(dir=ROOT / ".venv") as folder:
         # The distribution may want a newer Python than ours; its collections do not, so pip is told one that suits it.
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-             "--python-version=3.13", "--require-hashes", "--dest", folder, "--requirement", HERE / "collections.lock"],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "-qq",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--python-version=3.13",
+                "--require-hashes",
+                "--dest",
+                folder,
+                "--requirement",
+                HERE / "collections.lock",
+            ],
             check=True,
-        )  # fmt: skip
+        )
         (wheel,) = Path(folder).glob("ansible-*.whl")
         with zipfile.ZipFile(wheel) as archive:
             for name, version in missing.items():
@@ -68,10 +82,18 @@ def main() -> None:
     print("setup: unpacking " + ", ".join(f"{n} {v}" for n, v in missing.items()), file=sys.stderr)
     if "--galaxy" in sys.argv:
         subprocess.run(
-            [ROOT / ".venv/bin/ansible-galaxy", "collection", "install", "--force", "-r", ROOT / "collections/requirements.yml",
-             "-p", ROOT / "collections"],
+            [
+                ROOT / ".venv/bin/ansible-galaxy",
+                "collection",
+                "install",
+                "--force",
+                "-r",
+                ROOT / "collections/requirements.yml",
+                "-p",
+                ROOT / "collections",
+            ],
             check=True,
-        )  # fmt: skip
+        )
     else:
         from_pypi(missing)
 

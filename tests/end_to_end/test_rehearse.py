@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -27,8 +28,9 @@ def files_outside(clone: Path) -> set[str]:
     skipped = (*NOT_OURS, str(clone), str(ROOT))
     found: set[str] = set()
     for folder, folders, files in os.walk("/"):
-        folders[:] = [f for f in folders if f != "__pycache__" and not os.path.join(folder, f).startswith(skipped)]
-        found.update(os.path.join(folder, f) for f in files)
+        here = folder.rstrip("/")
+        folders[:] = [f for f in folders if f != "__pycache__" and not f"{here}/{f}".startswith(skipped)]
+        found.update(f"{here}/{f}" for f in files)
     return found
 
 
@@ -36,7 +38,13 @@ def rehearse(clone: Path, **environment: str) -> str:
     """Run bin/rehearse in a clone and return its output; the test fails with its last lines when it does not exit 0."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "GPULAB_", "ANSIBLE_"))}
     done = subprocess.run(
-        ["bin/rehearse"], cwd=clone, env=inherited | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["bin/rehearse"],
+        cwd=clone,
+        env=inherited | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, "\n".join((done.stdout + done.stderr).splitlines()[-80:])
     return done.stdout
@@ -45,7 +53,9 @@ def rehearse(clone: Path, **environment: str) -> str:
 def check(clone: Path, output: str) -> None:
     """Check what issue and README promise of a rehearsal's output and report."""
     for stage in STAGES:
-        assert re.search(rf"^--- {stage}: \d+\.\d s\.", output, re.MULTILINE), f"stage {stage} has no line with its seconds"
+        assert re.search(rf"^--- {stage}: \d+\.\d s\.", output, re.MULTILINE), (
+            f"stage {stage} has no line with its seconds"
+        )
     assert "=== Summary ===" in output
     report = json.loads((clone / "reports/rehearsal/rehearsal.json").read_text())
     jsonschema.validate(report, json.loads((clone / "roles/proof_report/files/report.schema.json").read_text()))
@@ -77,8 +87,8 @@ def test_the_whole_journey_in_this_clone_leaves_nothing_outside_it():
 
 
 def another_python() -> str | None:
-    """Return an interpreter of another supported minor version than this clone's, newest first; None when there is none."""
-    mine = subprocess.run([ROOT / ".venv/bin/python", "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
+    """Return an interpreter of another supported minor version than this one, newest first; None when there is none."""
+    mine = platform.python_version()
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for minor in ("3.13", "3.12", "3.11"):
         candidates = [f"python{minor}", *(str(p) for p in sorted(versions.glob(f"{minor}.*/bin/python")))]
@@ -98,12 +108,16 @@ def test_a_fresh_clone_with_another_python(tmp_path: Path):
         pytest.skip("this machine has only one supported Python")
     clone = tmp_path / "clone"
     # The working tree as git would clone it after a commit; images and wheels are shared, keyed by their recipe.
-    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (ROOT / name).exists():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone / name)
     (clone / ".cache").symlink_to(settings.CACHE)
     check(clone, rehearse(clone, PYTHON=python))
-    versions = subprocess.run([clone / ".venv/bin/ansible", "--version"], capture_output=True, text=True, check=True).stdout
+    versions = subprocess.run(
+        [clone / ".venv/bin/ansible", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     print(versions.splitlines()[0])

@@ -14,7 +14,11 @@ ssh-rsa AAAAB3NzaC1y+/= root@ip\r
 
 
 def test_all_keys_of_the_block():
-    assert host_keys(BLOCK) == ["ecdsa-sha2-nistp256 AAAAE2VjZHNh", "ssh-ed25519 AAAAC3NzaC1l", "ssh-rsa AAAAB3NzaC1y+/="]
+    assert host_keys(BLOCK) == [
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNh",
+        "ssh-ed25519 AAAAC3NzaC1l",
+        "ssh-rsa AAAAB3NzaC1y+/=",
+    ]
 
 
 def test_the_last_boot_counts():

@@ -74,14 +74,26 @@ HOSTS = [{"id": f"i-{n}", "state": "running", "launch_time": f"2026-11-22 0{n}:0
     ("asked", "found", "words"),
     [
         ({}, {"hosts": HOSTS}, ["2 live instances", "i-1 (running, launched 2026-11-22 01:00)", "i-2", "only one"]),
-        ({"instance_types": ["p2.xlarge"]}, {"offered": []}, ["p2.xlarge (Tesla K80)", "2025-03-30", "g4dn.xlarge", "$0.53"]),
+        (
+            {"instance_types": ["p2.xlarge"]},
+            {"offered": []},
+            ["p2.xlarge (Tesla K80)", "2025-03-30", "g4dn.xlarge", "$0.53"],
+        ),
         ({"instance_types": ["p2.xlarge"]}, {"offered": [], "region": "eu-west-1"}, ["$0.59"]),
         ({"instance_types": ["g6.xlarge"]}, {"offered": []}, ["us-east-1 offers none", "g6.xlarge"]),
         ({"instance_types": []}, {"offered": []}, ["none given"]),
         ({}, {"image": None}, ["No AMI of profile 'modern'", "us-east-1", "AMI name x"]),
         ({}, {"vpc_id": None}, ["no default VPC", "aws ec2 create-default-vpc --region us-east-1"]),
-        ({}, {"key": evidence()["key"] | {"local": None, "local_error": "invalid format"}}, ["key file k exists", "invalid format"]),
-        ({}, {"key": evidence()["key"] | {"remote": "ssh-ed25519 other"}}, ["'gpulab-gpulab' exists and belongs to another key"]),
+        (
+            {},
+            {"key": evidence()["key"] | {"local": None, "local_error": "invalid format"}},
+            ["key file k exists", "invalid format"],
+        ),
+        (
+            {},
+            {"key": evidence()["key"] | {"remote": "ssh-ed25519 other"}},
+            ["'gpulab-gpulab' exists and belongs to another key"],
+        ),
         ({}, {"key": evidence()["key"] | {"local": None, "remote": KEY}}, ["has no local half in k"]),
     ],
 )
@@ -110,7 +122,12 @@ def test_the_users_order_decides(types, offered, chosen):
 
 
 def rule(cidr, description="", port=22):
-    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr, "Description": description}]}
+    return {
+        "IpProtocol": "tcp",
+        "FromPort": port,
+        "ToPort": port,
+        "IpRanges": [{"CidrIp": cidr, "Description": description}],
+    }
 
 
 def test_our_rule_follows_the_caller_and_foreign_rules_stay():

@@ -131,5 +131,8 @@ def test_a_port_that_somebody_listens_on_everywhere_still_is_the_hosts(forwarder
         forwarder.apply({(OUTER, port): Listener(INNER, ANY)})
         assert ask(OUTER, port, b"hello") == b"got hello"
         forwarder.apply({})
-        assert redirect.MARK not in subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=True).stdout
+        assert (
+            redirect.MARK
+            not in subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=True).stdout
+        )
         everywhere.shutdown()

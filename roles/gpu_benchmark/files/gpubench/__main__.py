@@ -41,7 +41,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     if options.device == "cuda" and not found:
         raise train.TrainingError(
             f"--device cuda was asked for, but torch {torch.__version__} finds no usable CUDA device: "
-            "repair the driver (ansible-playbook repair-drivers.yml), or use --device cpu."
+            "see what nvidia-smi says, or use --device cpu."
         )
     # The fair pair: the same float32 arithmetic on both devices.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
 """What a benchmark proves about a host: verified, rehearsed or failed, with reasons. Pure. Python 3.6+."""
 
 from __future__ import absolute_import, division, print_function
@@ -15,7 +15,7 @@ def verdict(result, gpu_expected, real_aws, min_speedup=1.5):
     Returns {"verdict": "verified" | "rehearsed" | "failed", "reasons": [sentences]}; failed beats all else.
     """
     if not result or not isinstance(result.get("lenet"), dict):
-        return _failed(["There is no benchmark result: run ansible-playbook benchmark.yml."])
+        return _failed(["There is no benchmark result: run ansible-playbook provision.yml."])
     gates = result.get("gates") or {}
     if gates.get("passed") is not True:
         return _failed(gates.get("reasons") or ["The result does not say that its gates were met: run it again."])
@@ -44,13 +44,10 @@ def _without_gpu(result, gpu_expected, real_aws):
         found = result.get("device_found", {}).get("name")
         seen = "saw %s but did not train on it" % found if found else "found no CUDA device and fell back to the CPU"
         return _failed(
-            [
-                "A GPU was expected, but torch %s %s: run ansible-playbook repair-drivers.yml."
-                % (result.get("torch"), seen)
-            ]
+            ["A GPU was expected, but torch %s %s: see what nvidia-smi says on the host." % (result.get("torch"), seen)]
         )
-    where = "the host was not asked for with one" if real_aws else "its endpoint is not AWS, so it has none"
-    return {"verdict": "rehearsed", "reasons": ["no GPU was used: %s, and only the CPU was timed." % where]}
+    why = "the host was not asked for with one" if real_aws else "the endpoint is not AWS and its hosts have none"
+    return {"verdict": "rehearsed", "reasons": ["No GPU was used, because %s: only the CPU was timed." % why]}
 
 
 def _doubt(device, reason):

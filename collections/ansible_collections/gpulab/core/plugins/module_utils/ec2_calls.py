@@ -19,7 +19,7 @@ RETRY = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=10)
 
 
 class Stop(Exception):
-    """A sentence for the user; modules turn it into fail_json in main() and nowhere else. `code` is AWS's, if it was AWS."""
+    """A sentence for the user; modules turn it into fail_json in main() only. `code` is AWS's, if it was AWS."""
 
     def __init__(self, text, code=None):
         super().__init__(text)
@@ -36,7 +36,9 @@ def call(doing, method, **arguments):
         told = error.response["Error"]
         raise Stop(sentence(told["Code"], told.get("Message", ""), doing), told["Code"]) from error
     except boto_errors.BotoCoreError as error:
-        raise Stop(f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again.") from error
+        raise Stop(
+            f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again."
+        ) from error
 
 
 def check_region(region):
@@ -44,7 +46,10 @@ def check_region(region):
     session = Session()
     known = [r for p in session.get_available_partitions() for r in session.get_available_regions("ec2", p)]
     if region not in known:
-        raise Stop(f"'{region}' is not an AWS region: choose one such as us-east-1, eu-west-1 or ap-northeast-1 with -e aws_region=us-east-1.")
+        raise Stop(
+            f"'{region}' is not an AWS region: choose one such as us-east-1, eu-west-1 or ap-northeast-1 "
+            "with -e aws_region=us-east-1."
+        )
 
 
 def account_id(sts):

@@ -43,7 +43,9 @@ def _host(instance):
 
 
 def _default_vpc(ec2):
-    found = pages("looking for the default VPC", ec2.describe_vpcs, "Vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])
+    found = pages(
+        "looking for the default VPC", ec2.describe_vpcs, "Vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}]
+    )
     return found[0]["VpcId"] if found else None
 
 
@@ -57,7 +59,12 @@ def _group(ec2, vpc_id, name):
 
 def _offered(ec2, types):
     wanted = [{"Name": "instance-type", "Values": types}]
-    found = pages("asking which types the region offers", ec2.describe_instance_type_offerings, "InstanceTypeOfferings", Filters=wanted)
+    found = pages(
+        "asking which types the region offers",
+        ec2.describe_instance_type_offerings,
+        "InstanceTypeOfferings",
+        Filters=wanted,
+    )
     return sorted({o["InstanceType"] for o in found})
 
 
@@ -95,17 +102,28 @@ def _newest(images, source):
     if not images:
         return None
     image = max(images, key=lambda i: i["CreationDate"])
-    return {"id": image["ImageId"], "name": image["Name"], "source": source, "root_device": image.get("RootDeviceName", "/dev/sda1")}
+    return {
+        "id": image["ImageId"],
+        "name": image["Name"],
+        "source": source,
+        "root_device": image.get("RootDeviceName", "/dev/sda1"),
+    }
 
 
 def _key(module, ec2, request):
-    """Return the local and the AWS half of the key pair; a private key that ssh could not use is told in local_error."""
+    """Return the local and the AWS half of the key pair; local_error tells of a private key that ssh could not use."""
     path = Path(request["key_file"])
     local = error = None
     if path.exists():
         code, out, err = module.run_command(["ssh-keygen", "-y", "-P", "", "-f", str(path)])
-        local, error = (out.strip(), None) if code == 0 else (None, (err.strip().splitlines() or ["ssh-keygen gave no reason"])[-1])
+        local, error = (
+            (out.strip(), None)
+            if code == 0
+            else (None, (err.strip().splitlines() or ["ssh-keygen gave no reason"])[-1])
+        )
     wanted = [{"Name": "key-name", "Values": [request["key_name"]]}]
-    answer = call("looking for the key pair", ec2.describe_key_pairs, Filters=wanted, IncludePublicKey=True, aws_retry=True)
+    answer = call(
+        "looking for the key pair", ec2.describe_key_pairs, Filters=wanted, IncludePublicKey=True, aws_retry=True
+    )
     remote = (answer["KeyPairs"][0].get("PublicKey") or "unreadable").strip() if answer["KeyPairs"] else None
     return {"name": request["key_name"], "file": str(path), "local": local, "local_error": error, "remote": remote}

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
 """The four MNIST files: names, sizes, hashes, and pure checks on their bytes. Python 3.6+, standard library only."""
 
 from __future__ import absolute_import, division, print_function

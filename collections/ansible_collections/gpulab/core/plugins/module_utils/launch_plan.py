@@ -24,14 +24,14 @@ _WORLD = ("0.0.0.0/0", "::/0")
 def request_problems(request):
     """Return the sentences about what can be judged without asking AWS; empty when all is well.
 
-    request: deployment, host, gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or CIDR strings),
-    allow_world (bool), volume_gb.
+    request: deployment, host, gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or CIDR
+    strings), allow_world (bool), volume_gb.
     """
     found = []
     if request["gpu_profile"] not in request["gpu_profiles"]:
         found.append(
-            f"gpu_profile is '{request['gpu_profile']}', and only {', '.join(sorted(request['gpu_profiles']))} are known: "
-            "choose one with -e gpu_profile=modern."
+            f"gpu_profile is '{request['gpu_profile']}', and only {', '.join(sorted(request['gpu_profiles']))} are "
+            "known: choose one with -e gpu_profile=modern."
         )
     for what in ("deployment", "host"):
         if not _NAME.fullmatch(request[what]):
@@ -50,7 +50,9 @@ def _cidr_problems(cidr, allow_world):
     try:
         network = ipaddress.ip_network(cidr)
     except ValueError as error:
-        return [f"allowed_cidr is '{cidr}', which is no network ({error}): give one like -e allowed_cidr=203.0.113.7/32."]
+        return [
+            f"allowed_cidr is '{cidr}', which is no network ({error}): give one like -e allowed_cidr=203.0.113.7/32."
+        ]
     if network.prefixlen == 0 and not allow_world:
         return [
             f"allowed_cidr is {cidr}, which opens SSH to the whole world: leave it out to admit only your own address, "
@@ -72,7 +74,8 @@ def evidence_problems(request, evidence):
         listed = ", ".join(f"{h['id']} ({h['state']}, launched {h['launch_time']})" for h in hosts)
         found.append(
             f"{len(hosts)} live instances are called '{request['host']}' in deployment '{request['deployment']}': "
-            f"{listed}; there may be only one, so terminate those you do not need in the EC2 console and run this again."
+            f"{listed}; there may be only one, so terminate those you do not need in the EC2 console and run this "
+            "again."
         )
     found += _key_problems(evidence["key"])
     if not hosts:
@@ -121,11 +124,11 @@ def _type_problems(types, evidence):
         cost = price(successor, region)["host_usd_per_hour"]
         return [
             f"{name} ({gpu}) was retired by AWS (gone from its lists by {date}); {successor} does the same job for "
-            f"${cost:.2f} an hour: use -e gpu_profile=modern, or -e '{{\"gpu_instance_types\": [\"{successor}\"]}}'."
+            f'${cost:.2f} an hour: use -e gpu_profile=modern, or -e \'{{"gpu_instance_types": ["{successor}"]}}\'.'
         ]
     return [
         f"Region {region} offers none of the instance types {', '.join(types) or '(none given)'}: choose others with "
-        "-e '{\"gpu_instance_types\": [\"g4dn.xlarge\"]}', or another region with -e aws_region=us-east-1."
+        '-e \'{"gpu_instance_types": ["g4dn.xlarge"]}\', or another region with -e aws_region=us-east-1.'
     ]
 
 

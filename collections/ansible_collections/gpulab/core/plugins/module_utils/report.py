@@ -15,11 +15,16 @@ def mask(account):
 def build(plan, host, system, result, min_speedup):
     """Return the report as design.md's contract has it.
 
-    plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"} as
-    the host itself says. result: the benchmark's JSON or None. min_speedup: GPU over CPU below which a GPU is not worth it.
+    plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
+    as the host itself says. result: the benchmark's JSON or None.
+    min_speedup: GPU over CPU below which a GPU is not worth it.
     """
     judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
-    benchmark = {k: v for k, v in (result or {}).items() if isinstance(v, dict) and "cpu" in v or k in ("torch", "python", "cpu_model")}
+    benchmark = {
+        k: v
+        for k, v in (result or {}).items()
+        if (isinstance(v, dict) and "cpu" in v) or k in ("torch", "python", "cpu_model")
+    }
     return {
         "version": VERSION,
         "deployment": host["tags"]["gpulab:deployment"],
@@ -51,7 +56,9 @@ def build(plan, host, system, result, min_speedup):
 def _stand_ins(plan, result):
     found = []
     if not plan["is_aws"]:
-        found.append(f"AWS: {plan['endpoint']} answered in its place, and the host is a local one; no instance was paid for.")
+        found.append(
+            f"AWS: {plan['endpoint']} answered in its place, and the host is a local one; no instance was paid for."
+        )
     if not ((result or {}).get("device_found") or {}).get("cuda"):
         found.append("The GPU: none took part, every figure here is a CPU's.")
     return found

@@ -12,7 +12,7 @@ description:
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
   host: {type: str, description: Only this host.}
-  host_keys: {type: bool, default: false, description: Also read the SSH host keys off the console of each running host.}
+  host_keys: {type: bool, default: false, description: Also read the SSH host keys off each running host's console.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
 """
@@ -37,7 +37,12 @@ resources:
   type: list
   elements: dict
   sample: [{type: security-group, id: sg-1}]
-key_pairs: {description: Names of the deployment's key pairs., returned: success, type: list, elements: str, sample: [gpulab]}
+key_pairs:
+  description: Names of the deployment's key pairs.
+  returned: success
+  type: list
+  elements: str
+  sample: [gpulab]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -88,22 +93,30 @@ def look(module):
     volumes = pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine)
     groups = pages("listing the security groups", ec2.describe_security_groups, "SecurityGroups", Filters=mine)
     keys = call("listing the key pairs", ec2.describe_key_pairs, Filters=mine, aws_retry=True)["KeyPairs"]
-    interfaces = pages("listing the network interfaces", ec2.describe_network_interfaces, "NetworkInterfaces", Filters=mine)
+    interfaces = pages(
+        "listing the network interfaces", ec2.describe_network_interfaces, "NetworkInterfaces", Filters=mine
+    )
     addresses = call("listing the elastic addresses", ec2.describe_addresses, Filters=mine, aws_retry=True)["Addresses"]
     running = [i["InstanceId"] for i in instances if i["State"]["Name"] == "running"]
     checks = {}
     if running:
-        statuses = pages("reading the status checks", ec2.describe_instance_status, "InstanceStatuses", InstanceIds=running)
+        statuses = pages(
+            "reading the status checks", ec2.describe_instance_status, "InstanceStatuses", InstanceIds=running
+        )
         checks = {s["InstanceId"]: s for s in statuses}
-    attached = {}
+    attached: dict[str, list[object]] = {}
     for volume in volumes:
         for attachment in volume["Attachments"]:
             attached.setdefault(attachment["InstanceId"], []).append(volume)
-    hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in instances]
+    hosts = [
+        describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in instances
+    ]
     if module.params["host_keys"]:
         for host in (h for h in hosts if h["state"] == "running"):
             # Latest: what the console shows now (Nitro), not what AWS kept of the last boot minutes ago.
-            output = call("reading the console", ec2.get_console_output, InstanceId=host["id"], Latest=True, aws_retry=True).get("Output", "")
+            output = call(
+                "reading the console", ec2.get_console_output, InstanceId=host["id"], Latest=True, aws_retry=True
+            ).get("Output", "")
             host["host_keys"] = host_keys(output)
     kinds = [
         ("instance", instances, "InstanceId"),

@@ -8,10 +8,13 @@ DOCUMENTATION = r"""
 module: ec2_gpu_launch
 short_description: Find a GPU host by its tags or launch it once
 description:
-  - Finds the live instance that carries the deployment's and the host's tags; only when there is none, launches one with every tag in the
-    same call and a ClientToken that is the same for the same launch, so that a lost answer or a killed run never makes a second host.
-  - IMDSv2 is required, the root volume is encrypted gp3 that goes with the instance, and a shutdown from inside stops and never terminates.
-  - amazon.aws.ec2_instance is not used for this, because it sends a random token and retries a missing capacity for minutes.
+  - Finds the live instance that carries the deployment's and the host's tags; only when there is none, launches one
+    with every tag in the same call and a ClientToken that is the same for the same launch, so that a lost answer or a
+    killed run never makes a second host.
+  - IMDSv2 is required, the root volume is encrypted gp3 that goes with the instance, and a shutdown from inside stops
+    and never terminates.
+  - amazon.aws.ec2_instance is not used for this, because it sends a random token and retries a missing capacity for
+    minutes.
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
   host: {type: str, required: true, description: Name of the host.}
@@ -41,7 +44,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance_id: {description: The instance found or launched; empty in check mode when one would be launched., returned: success, type: str, sample: i-0123456789abcdef0}
+instance_id:
+  description: The instance found or launched; empty in check mode when one would be launched.
+  returned: success
+  type: str
+  sample: i-0123456789abcdef0
 launched: {description: Whether this run launched it., returned: success, type: bool}
 """
 
@@ -82,7 +89,9 @@ def specification(params):
         "BlockDeviceMappings": [{"DeviceName": params["root_device"], "Ebs": disk}],
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
         "InstanceInitiatedShutdownBehavior": "stop",
-        "TagSpecifications": [{"ResourceType": kind, "Tags": tag_list} for kind in ("instance", "volume", "network-interface")],
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": tag_list} for kind in ("instance", "volume", "network-interface")
+        ],
     }
 
 
@@ -97,7 +106,10 @@ def launch(ec2, account, region, wanted):
                 raise
         else:
             return answer["Instances"][0]["InstanceId"]
-    raise Stop(f"AWS remembers {MOST_GENERATIONS} terminated hosts of this very launch and refuses another: choose another name with -e gpu_host_name=NAME.")
+    raise Stop(
+        f"AWS remembers {MOST_GENERATIONS} terminated hosts of this very launch and refuses another: "
+        "choose another name with -e gpu_host_name=NAME."
+    )
 
 
 def find_or_launch(module):
@@ -107,7 +119,10 @@ def find_or_launch(module):
     found = ec2_calls.instances(ec2, params["deployment"], params["host"])
     if len(found) > 1:
         ids = ", ".join(i["InstanceId"] for i in found)
-        raise Stop(f"{len(found)} live instances are called '{params['host']}' ({ids}), and there may be only one: terminate those you do not need.")
+        raise Stop(
+            f"{len(found)} live instances are called '{params['host']}' ({ids}), and there may be only one: "
+            "terminate those you do not need."
+        )
     if found:
         return found[0]["InstanceId"], False
     if module.check_mode:

@@ -8,23 +8,39 @@ DOCUMENTATION = r"""
 module: ec2_plan_info
 short_description: Gather what a GPU host's launch depends on, and everything that stands in its way
 description:
-  - Read-only. Looks at the credentials, the region, the types it offers, the AMI, the key pair, the security group, the default VPC and
-    the instances that exist, in one process, and fails with one sentence for each problem before anything has been written.
+  - Read-only. Looks at the credentials, the region, the types it offers, the AMI, the key pair, the security group, the
+    default VPC and the instances that exist, in one process, and fails with one sentence for each problem before
+    anything has been written.
 options:
-  deployment: {type: str, required: true, description: Name of the deployment; the value of every resource's gpulab:deployment tag.}
+  deployment:
+    type: str
+    required: true
+    description: Name of the deployment; the value of every resource's gpulab:deployment tag.
   host: {type: str, required: true, description: Name of the host.}
   gpu_profile: {type: str, required: true, description: Name of the chosen profile.}
   gpu_profiles: {type: list, elements: str, required: true, description: Names of the known profiles.}
   instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
   image_id: {type: str, description: An AMI to use as it is.}
-  image_parameters: {type: list, elements: str, default: [], description: Public SSM parameters that hold the AMI's id, in order.}
-  image_names: {type: list, elements: str, default: [], description: AMI name patterns to try when no parameter answers; the newest match wins.}
+  image_parameters:
+    type: list
+    elements: str
+    default: []
+    description: Public SSM parameters that hold the AMI's id, in order.
+  image_names:
+    type: list
+    elements: str
+    default: []
+    description: AMI name patterns to try when no parameter answers; the newest match wins.
   image_owners: {type: list, elements: str, default: [], description: Accounts whose AMIs count when looking by name.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB, for the price.}
   key_name: {type: str, required: true, description: Name of the EC2 key pair.}
   key_file: {type: path, required: true, description: The private key on the control machine.}
   security_group: {type: str, required: true, description: Name of the security group.}
-  cidrs: {type: list, elements: str, required: true, description: Networks that may use SSH; C(auto) is the caller's own address.}
+  cidrs:
+    type: list
+    elements: str
+    required: true
+    description: Networks that may use SSH; C(auto) is the caller's own address.
   allow_world: {type: bool, default: false, description: Permit a network of prefix length 0.}
   checkip_url: {type: str, required: true, description: A page that answers with the caller's address.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
@@ -51,7 +67,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The account, endpoint, chosen type, AMI, price, key, security group rules and the instance that exists already, if any.
+  description:
+    - The account, endpoint, chosen type, AMI, price, key, security group rules, and the instance that exists already,
+      if any.
   returned: success
   type: dict
   sample: {account: "123456789012", instance_type: g4dn.xlarge, image: {id: ami-1, name: DLAMI, source: ssm}}
@@ -92,11 +110,15 @@ def caller_cidr(url):
     try:
         address = open_url(url, timeout=10).read().decode().strip()
     except Exception as error:
-        raise Stop(f"Your own address could not be learnt from {url} ({error}): give it with -e allowed_cidr=ADDRESS/32.") from error
+        raise Stop(
+            f"Your own address could not be learnt from {url} ({error}): give it with -e allowed_cidr=ADDRESS/32."
+        ) from error
     try:
         return str(ipaddress.ip_network(address))
     except ValueError:
-        raise Stop(f"{url} answered '{address[:40]}', which is no address: give yours with -e allowed_cidr=ADDRESS/32.") from None
+        raise Stop(
+            f"{url} answered '{address[:40]}', which is no address: give yours with -e allowed_cidr=ADDRESS/32."
+        ) from None
 
 
 def make_plan(module):
@@ -115,7 +137,9 @@ def make_plan(module):
     cidrs = [caller_cidr(request["checkip_url"]) if c == "auto" else c for c in request["cidrs"]]
     rules, rules_changed = launch_plan.security_group_rules(evidence["permissions"], cidrs)
     host = evidence["hosts"][0] if evidence["hosts"] else None
-    instance_type = host["instance_type"] if host else launch_plan.choose_type(request["instance_types"], evidence["offered"])
+    instance_type = (
+        host["instance_type"] if host else launch_plan.choose_type(request["instance_types"], evidence["offered"])
+    )
     endpoint = ec2.meta.endpoint_url
     return {
         "account": account,
@@ -127,7 +151,11 @@ def make_plan(module):
         "image": evidence["image"],
         "vpc_id": evidence["vpc_id"],
         "key": evidence["key"],
-        "security_group": {"id": evidence["group_id"], "rules": rules, "right": bool(evidence["group_id"]) and not rules_changed},
+        "security_group": {
+            "id": evidence["group_id"],
+            "rules": rules,
+            "right": bool(evidence["group_id"]) and not rules_changed,
+        },
         "cidrs": cidrs,
         "host": host,
     }

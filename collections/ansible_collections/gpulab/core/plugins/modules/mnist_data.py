@@ -1,5 +1,5 @@
 #!/usr/bin/python
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
 """Module gpulab.core.mnist_data."""
 
 from __future__ import absolute_import, division, print_function

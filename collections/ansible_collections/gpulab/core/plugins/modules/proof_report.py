@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: proof_report
 short_description: Write a host's proof report as JSON
 description:
-  - Builds the report from what the other roles gathered, judges it (verified, rehearsed or failed), validates it against the JSON schema
-    and writes it when it differs from what is there. Runs on the control machine.
+  - Builds the report from what the other roles gathered, judges it (verified, rehearsed or failed), validates it
+    against the JSON schema and writes it when it differs from what is there. Runs on the control machine.
 options:
   dest: {type: path, required: true, description: The file to write.}
   schema: {type: path, required: true, description: The JSON schema.}
@@ -17,7 +17,10 @@ options:
   host: {type: dict, required: true, description: The host as gpulab.core.ec2_deployment_info returned it.}
   system: {type: dict, required: true, description: "The host's own word: distribution, version, kernel."}
   result: {type: dict, description: The benchmark's JSON; nothing when it was not run.}
-  min_speedup: {type: float, default: 1.5, description: GPU images per second over CPU images per second below which a GPU is not worth its money.}
+  min_speedup:
+    type: float
+    default: 1.5
+    description: GPU images per second over CPU images per second below which a GPU is not worth its money.
 author: [the gpulab authors (@gpulab)]
 """
 
@@ -46,8 +49,10 @@ from ansible_collections.gpulab.core.plugins.module_utils.report import build
 
 try:
     import jsonschema
+
+    HAS_JSONSCHEMA = True
 except ImportError:
-    jsonschema = None
+    HAS_JSONSCHEMA = False
 
 
 def main():
@@ -64,14 +69,16 @@ def main():
         },
         supports_check_mode=True,
     )
-    if jsonschema is None:
+    if not HAS_JSONSCHEMA:
         module.fail_json(msg=missing_required_lib("jsonschema"))
     p = module.params
     report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"])
     try:
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
-        module.fail_json(msg=f"The report of {p['host']['name']} does not fit its schema at {error.json_path}: {error.message}")
+        module.fail_json(
+            msg=f"The report of {p['host']['name']} does not fit its schema at {error.json_path}: {error.message}"
+        )
     text = json.dumps(report, indent=2, sort_keys=True) + "\n"
     dest = Path(p["dest"])
     before = dest.read_text() if dest.exists() else ""

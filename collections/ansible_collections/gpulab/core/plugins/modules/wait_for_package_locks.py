@@ -10,8 +10,9 @@ DOCUMENTATION = r"""
 module: wait_for_package_locks
 short_description: Wait until no other apt or dpkg is at work
 description:
-  - Tries the locks of dpkg and apt as apt itself does (fcntl record locks, which the flock command cannot see) and gives each back at once.
-  - A first boot or an unattended upgrade may hold them for minutes. Changes nothing; hosts without apt have nothing to wait for.
+  - Asks who holds the locks of dpkg and apt, which are fcntl record locks that the flock command cannot see.
+  - A first boot or an unattended upgrade may hold them for minutes. Changes nothing; hosts without apt have nothing to
+    wait for.
 options:
   timeout: {type: int, default: 600, description: Seconds to wait.}
   files:
@@ -87,13 +88,16 @@ def main():
         try:
             held = [(path, pid) for path in module.params["files"] for pid in [holder(path)] if pid]
         except OSError as error:
-            module.fail_json(msg="The package locks cannot be read (%s): run this task as root, with become: true." % error)
+            module.fail_json(
+                msg="The package locks cannot be read (%s): run this task as root, with become: true." % error
+            )
         if not held:
             module.exit_json(changed=False, waited=round(time.time() - began, 1))
         if time.time() - began > module.params["timeout"]:
             path, pid = held[0]
             module.fail_json(
-                msg="%s is still held by process %d (%s) after %d seconds: look what it does on the host, and run this again when it is done."
+                msg="%s is still held by process %d (%s) after %d seconds: "
+                "look what it does on the host, and run this again when it is done."
                 % (path, pid, name_of(pid), module.params["timeout"])
             )
         time.sleep(1)

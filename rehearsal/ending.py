@@ -1,0 +1,15 @@
+"""How our processes are told to end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+def when_told() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    event = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # In a thread of its own: the signal may come while this very thread holds the event's lock.
+        signal.signal(number, lambda *_: threading.Thread(target=event.set).start())
+    return event
