@@ -12,7 +12,7 @@ from rehearsal import settings
 from tests.support.aws import specification
 from tests.support.playbook import Deployment
 
-QUICK = ("-e", "ec2_gpu_host_poll_seconds=1")
+QUICK = ("-e", "ec2_gpu_host_poll_seconds=0")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_only_what_carries_the_tag_goes(deployment: Deployment, neighbour: Deplo
     assert cloud.state(mine) == "terminated"
     assert [cloud.state(one) for one in (other, untagged)] == ["running", "running"]
     assert {my_group, other_group} & cloud.groups() == {other_group}
-    assert {f"gpulab-{one.name}" for one in (deployment, neighbour)} & cloud.keys() == {f"gpulab-{neighbour.name}"}
+    assert {f"gpulab-{one.name}" for one in (deployment, neighbour)} & cloud.key_pairs() == {f"gpulab-{neighbour.name}"}
     receipt = json.loads((deployment.reports / "teardown.json").read_text())
     assert {r["type"] for r in receipt["removed"]} >= {"instance", "volume", "security-group", "key-pair"}
     assert mine in {r["id"] for r in receipt["removed"]}
@@ -65,4 +65,4 @@ def test_a_killed_teardown_is_completed_by_the_next(deployment: Deployment):
     run = deployment.play("teardown", *QUICK).ok()
     assert f"Nothing of deployment {deployment.name} remains" in run.flat
     assert group not in cloud.groups()
-    assert f"gpulab-{deployment.name}" not in cloud.keys()
+    assert f"gpulab-{deployment.name}" not in cloud.key_pairs()

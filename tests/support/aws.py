@@ -83,7 +83,7 @@ class Cloud:
         """The ids of all security groups of the account."""
         return {group["GroupId"] for group in self.ec2.describe_security_groups()["SecurityGroups"]}
 
-    def keys(self) -> set[str]:
+    def key_pairs(self) -> set[str]:
         """The names of all key pairs of the account."""
         return {pair["KeyName"] for pair in self.ec2.describe_key_pairs()["KeyPairs"]}
 
