@@ -38,6 +38,7 @@ CASES = [
     (CPU_ONLY, False, True, "rehearsed", "No GPU was used, because the host was not asked for with one"),
     (IGNORED, True, True, "failed", "saw Tesla T4 but did not train on it"),
     (BOTH, True, True, "verified", "Tesla T4 trains LeNet-5 5.0 times as fast as the CPU"),
+    (BOTH, True, False, "rehearsed", "Tesla T4 trains LeNet-5 5.0 times as fast as the CPU"),
     (document(cpu=device(3), cuda=device(2)), True, True, "verified", "1.5 times"),
     (
         document(cpu=device(2.9), cuda=device(2)),

@@ -36,7 +36,10 @@ def verdict(result, gpu_expected, real_aws, min_speedup=1.5):
                 "temperature and other users with nvidia-smi." % (name, speedup, min_speedup)
             ]
         )
-    return {"verdict": "verified", "reasons": ["%s trains LeNet-5 %.1f times as fast as the CPU." % (name, speedup)]}
+    faster = "%s trains LeNet-5 %.1f times as fast as the CPU." % (name, speedup)
+    if not real_aws:
+        return {"verdict": "rehearsed", "reasons": [faster, "The endpoint is not AWS, so this proves nothing about EC2."]}
+    return {"verdict": "verified", "reasons": [faster]}
 
 
 def _without_gpu(result, gpu_expected, real_aws):
