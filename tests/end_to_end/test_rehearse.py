@@ -13,24 +13,26 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rehearsal import podman, settings
+from rehearsal import environment, podman, settings
 
 ROOT = settings.ROOT
 STAGES = ["account", "provision", "report", "login", "provision again", "status", "stop", "start", "teardown", "down"]
-# Kernel file systems, and what belongs to whoever runs the tests and not to the rehearsal.
-NOT_OURS = ("/proc", "/sys", "/dev", "/tmp", "/var/log", "/var/cache/apt", "/var/lib/apt")
+# Where programs leave things. What people and their other programs work on is not looked at: it changes meanwhile.
+LOOKED_AT = ("/etc", "/opt", "/run", "/srv", "/usr", "/var/cache", "/var/lib", "/var/spool", "/var/tmp")
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 
 def files_outside(clone: Path) -> set[str]:
-    """Return every path on this machine that is neither in the clone nor under NOT_OURS."""
-    skipped = (*NOT_OURS, str(clone), str(ROOT))
+    """Return every file under LOOKED_AT and in the home folder's hidden folders, less what is in the clone."""
+    hidden = [str(folder) for folder in Path.home().glob(".*")]
     found: set[str] = set()
-    for folder, folders, files in os.walk("/"):
-        here = folder.rstrip("/")
-        folders[:] = [f for f in folders if f != "__pycache__" and not f"{here}/{f}".startswith(skipped)]
-        found.update(f"{here}/{f}" for f in files)
+    for top in (*LOOKED_AT, *hidden):
+        if Path(top).is_file():
+            found.add(top)
+        for folder, folders, files in os.walk(top):
+            folders[:] = [f for f in folders if f != "__pycache__" and Path(folder, f) != clone]
+            found.update(str(Path(folder, f)) for f in files)
     return found
 
 
@@ -72,6 +74,10 @@ def check(clone: Path, output: str) -> None:
     assert report["instance_id"] in page
     assert "<polyline" in page
     assert not (clone / ".rehearsal").exists()
+    secret = environment.variables("")["AWS_SECRET_ACCESS_KEY"]
+    for text in (output, page, json.dumps(report), json.dumps(receipt)):
+        assert secret not in text
+        assert "PRIVATE KEY" not in text
 
 
 def test_the_whole_journey_in_this_clone_leaves_nothing_outside_it():

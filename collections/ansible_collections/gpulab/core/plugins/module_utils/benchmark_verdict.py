@@ -38,7 +38,10 @@ def verdict(result, gpu_expected, real_aws, min_speedup=1.5):
         )
     faster = "%s trains LeNet-5 %.1f times as fast as the CPU." % (name, speedup)
     if not real_aws:
-        return {"verdict": "rehearsed", "reasons": [faster, "The endpoint is not AWS, so this proves nothing about EC2."]}
+        return {
+            "verdict": "rehearsed",
+            "reasons": [faster, "The endpoint is not AWS, so this proves nothing about EC2."],
+        }
     return {"verdict": "verified", "reasons": [faster]}
 
 
