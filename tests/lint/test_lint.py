@@ -18,7 +18,8 @@ PLUGINS = sorted(
     for folder, kind in (("modules", "module"), ("lookup", "lookup"))
     for file in COLLECTION.glob(f"plugins/{folder}/*.py")
 )
-SCRIPTS = sorted(str(f.relative_to(ROOT)) for f in [*ROOT.glob("bin/*"), ROOT / ".ci/run"] if f.is_file())
+PROGRAMS = [f for f in [*ROOT.glob("bin/*"), ROOT / ".ci/run"] if f.is_file()]
+SCRIPTS = sorted(str(f.relative_to(ROOT)) for f in PROGRAMS if "python" not in f.read_text().splitlines()[0])
 TYPED = {
     "rehearsal": ".",
     "gpubench": "roles/gpu_benchmark/files",

@@ -22,7 +22,8 @@ class Gpu(object):
 
 def gpus(lines):
     """Return the Gpus of lspci's lines, or None when they do not say: details without their device."""
-    found, device, devices = {}, None, 0
+    found = {}  # type: dict[str, Gpu]
+    device, devices = None, 0
     for line in lines:
         match = _PCI.match(line)
         if match:
