@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.gpulab.core.plugins.module_utils.report import build, mask
+from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history, mask
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "roles/proof_report/files/report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -174,3 +174,38 @@ def test_a_run_without_one_of_its_figures_is_refused(figure: str) -> None:
     del report["benchmark"]["lenet"]["cpu"][figure]
     (error,) = VALIDATOR.iter_errors(report)
     assert error.validator == "required"
+
+
+# The driver
+
+
+def driver(done: list[dict[str, Any]], verdict: str = "healthy", version: str | None = "535.309.01") -> dict[str, Any]:
+    """What the role nvidia_driver reports."""
+    triple = {"loaded": version, "on_disk": version, "userspace": version}
+    old = {"loaded": "470.256.02", "on_disk": version, "userspace": version}
+    before = {"verdict": "stale_loaded_module", "versions": old} if done else {"verdict": verdict, "versions": triple}
+    return {"before": before, "done": done, "after": {"verdict": verdict, "versions": triple}, "proof": []}
+
+
+REPAIRED = driver([{"verdict": "stale_loaded_module", "steps": ["reload_modules"], "rebooted": False}])
+
+
+@pytest.mark.parametrize("found", [None, driver([]), REPAIRED, driver([], "no_gpu", None)])
+def test_report_carries_the_driver_before_and_after(found: dict[str, Any] | None) -> None:
+    report = build(PLAN, HOST, SYSTEM, None, 1.5, found)
+    VALIDATOR.validate(report)
+    assert report["driver"] == found
+
+
+def test_a_run_that_had_nothing_to_do_keeps_what_was_repaired_before() -> None:
+    assert driver_history(driver([]), {"driver": REPAIRED}) == REPAIRED
+
+
+@pytest.mark.parametrize("before", [{}, {"driver": None}, {"driver": driver([], "healthy", "580.126.09")}])
+def test_another_driver_than_last_time_is_told_as_it_is(before: dict[str, Any]) -> None:
+    assert driver_history(driver([]), before) == driver([])
+
+
+def test_a_repair_of_this_run_replaces_an_older_one() -> None:
+    assert driver_history(REPAIRED, {"driver": driver([])}) == REPAIRED
+    assert driver_history(None, {"driver": REPAIRED}) is None

@@ -12,11 +12,11 @@ def mask(account):
     return account[-4:].rjust(len(account), "*")
 
 
-def build(plan, host, system, result, min_speedup):
+def build(plan, host, system, result, min_speedup, driver=None):
     """Return the report as design.md's contract has it.
 
     plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
-    as the host itself says. result: the benchmark's JSON or None.
+    as the host itself says. result: the benchmark's JSON or None. driver: nvidia_driver's report or None.
     min_speedup: GPU over CPU below which a GPU is not worth it.
     """
     judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
@@ -49,8 +49,20 @@ def build(plan, host, system, result, min_speedup):
             "volume_encrypted": host["encrypted"],
         },
         "system": system,
+        "driver": driver,
         "benchmark": benchmark,
     }
+
+
+def driver_history(now, before):
+    """Return what the report says of the driver: a run that had nothing to do keeps what an earlier one repaired.
+
+    now: nvidia_driver's report of this run or None. before: the report as it was written last time, {} if there is none.
+    """
+    then = before.get("driver")
+    if now and then and not now["done"] and then["after"] == now["after"]:
+        return then
+    return now
 
 
 def _stand_ins(plan, result):

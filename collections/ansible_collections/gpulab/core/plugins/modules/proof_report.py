@@ -16,6 +16,9 @@ options:
   plan: {type: dict, required: true, description: What gpulab.core.ec2_plan_info returned.}
   host: {type: dict, required: true, description: The host as gpulab.core.ec2_deployment_info returned it.}
   system: {type: dict, required: true, description: "The host's own word: distribution, version, kernel."}
+  driver:
+    type: dict
+    description: nvidia_driver_report of the role nvidia_driver; nothing when it was not run.
   result: {type: dict, description: The benchmark's JSON; nothing when it was not run.}
   min_speedup:
     type: float
@@ -45,7 +48,7 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.gpulab.core.plugins.module_utils.report import build
+from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history
 
 try:
     import jsonschema
@@ -53,6 +56,15 @@ try:
     HAS_JSONSCHEMA = True
 except ImportError:
     HAS_JSONSCHEMA = False
+
+
+def _parsed(text):
+    """Return the report that was there, {} where it is none (any more)."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def main():
@@ -64,6 +76,7 @@ def main():
             "plan": {"type": "dict", "required": True},
             "host": {"type": "dict", "required": True},
             "system": {"type": "dict", "required": True},
+            "driver": {"type": "dict"},
             "result": {"type": "dict"},
             "min_speedup": {"type": "float", "default": 1.5},
         },
@@ -72,7 +85,10 @@ def main():
     if not HAS_JSONSCHEMA:
         module.fail_json(msg=missing_required_lib("jsonschema"))
     p = module.params
-    report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"])
+    dest = Path(p["dest"])
+    before = dest.read_text() if dest.exists() else ""
+    driver = driver_history(p["driver"], _parsed(before))
+    report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"], driver)
     try:
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
@@ -80,8 +96,6 @@ def main():
             msg=f"The report of {p['host']['name']} does not fit its schema at {error.json_path}: {error.message}"
         )
     text = json.dumps(report, indent=2, sort_keys=True) + "\n"
-    dest = Path(p["dest"])
-    before = dest.read_text() if dest.exists() else ""
     if before != text and not module.check_mode:
         dest.parent.mkdir(parents=True, exist_ok=True)
         draft = dest.with_suffix(".new")
