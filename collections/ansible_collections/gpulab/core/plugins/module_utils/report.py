@@ -57,7 +57,7 @@ def build(plan, host, system, result, min_speedup, driver=None):
 def driver_history(now, before):
     """Return what the report says of the driver: a run that had nothing to do keeps what an earlier one repaired.
 
-    now: nvidia_driver's report of this run or None. before: the report as it was written last time, {} if there is none.
+    now: nvidia_driver's report of this run or None. before: the report as written last time, {} if there is none.
     """
     then = before.get("driver")
     if now and then and not now["done"] and then["after"] == now["after"]:
