@@ -1,0 +1,2 @@
+#include "nv.h"
+STAND_IN_MODULE;
