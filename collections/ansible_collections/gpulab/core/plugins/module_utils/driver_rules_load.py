@@ -249,11 +249,14 @@ def module_not_loaded(case, _catalogue):
     if hit is None and facts.smi_rc != 9 and not (facts.module_loaded is False and facts.module_file()):
         return None
     proof = [hit.proof] if hit else case.seen("modinfo.txt", "dkms-status.txt", "lsmod.txt", "nvidia-smi.rc")
-    seen = "is on disk" if facts.module_file() else "may be on disk (modinfo and dkms were not captured)"
+    where = "is on disk" if facts.module_file() else "may be on disk (modinfo and dkms were not captured)"
+    # The kernel log of a load that ended by itself: no rule above knows why, and loading it again tells.
+    empty = case.hit("no_gpu", ("dmesg.txt",))
+    why = "it was loaded before and found no GPU of its own" if empty else "nothing that was captured refuses it"
     return finding(
         "module_not_loaded",
-        "The NVIDIA module is not loaded; it %s, and nothing that was captured refuses it." % seen,
-        proof,
+        "The NVIDIA module is not loaded; it %s, and %s." % (where, why),
+        proof + ([empty.proof] if empty else []),
     )
 
 
