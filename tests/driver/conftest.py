@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,9 @@ class Host:
             self._command(*arguments), **_streams(), env=self._environment(), stdout=subprocess.DEVNULL
         )
         try:
-            wait_until(moment, lambda: process.poll() is None)
+            while not moment():
+                assert process.poll() is None, "what was waited for can no longer come"
+                time.sleep(0.05)
         finally:
             for environ in Path("/proc").glob("[0-9]*/environ"):
                 try:
@@ -96,7 +99,6 @@ class Host:
         foreign = ("AWS_", "GPULAB_", "ANSIBLE_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         ours = {"ANSIBLE_HOME": str(settings.ROOT / ".ansible"), "ANSIBLE_NOCOLOR": "true", "COLUMNS": "160"}
-        # The shared ssh connections of a playbook outlive it, and a killed one's would be killed with it.
         return kept | ours | {MARK: self.name}
 
 

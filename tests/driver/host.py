@@ -4,7 +4,7 @@
     python -m tests.driver.host remove --state DIR [NAME ...]      these, or all of them and the folder
 
 DIR gets what ssh and Ansible need: id_ed25519, known_hosts, ssh_config and hosts.yml (an inventory). Several calls may
-create hosts in one folder. A host may mount: its /proc and /sys show what its stand-in kernel has loaded.
+create hosts in one folder. A host may mount and reboot: its /proc and /sys show what its stand-in kernel has loaded.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _POLL_SECONDS = 0.1
 
 
 class Capable(Podman):
-    """podman whose hosts may mount and make device nodes, come back after a reboot, and have the stand-in GPU."""
+    """podman whose hosts may mount, make device nodes and reboot (then they come back), and have the stand-in GPU."""
 
     def call(self, *arguments: str, timeout: float = 120.0) -> str:
         """As Podman.call; `run` gets what these hosts need beside."""
         if arguments[0] == "run":
             extra = (
-                "--cap-add=SYS_ADMIN,MKNOD",
+                "--cap-add=SYS_ADMIN,MKNOD,SYS_BOOT",
                 "--security-opt=apparmor=unconfined",  # its default profile forbids to mount
                 "--restart=always",
                 f"--volume={image.STAND_IN}:{image.MOUNT}:ro",

@@ -33,7 +33,7 @@ COMMANDS = "depmod dmesg gpu-stand-in insmod lsmod lspci modinfo modprobe mokuti
 BARE = f"""
 export DEBIAN_FRONTEND=noninteractive
 sed -i 's/ main.*/ main contrib non-free non-free-firmware/' /etc/apt/sources.list
-cp -r {MOUNT}/root/etc/initramfs-tools /etc/
+cp -r {MOUNT}/filesystem/etc/initramfs-tools /etc/
 apt-get -q update
 apt-get -qy install --no-install-recommends {SYSTEM}
 apt-get -qy install --no-install-recommends --download-only {DRIVER}
@@ -42,7 +42,7 @@ cd /var/cache/apt/archives
 rm -f binutils* cpp* gcc-12* lib*san* libgcc* libbinutils* libisl* libctf* libgprofng* libc6-dev* linux-image-[0-9]*
 mv ./*.deb /srv/debian
 cd /srv/debian && dpkg-scanpackages --multiversion . > Packages
-cp -r {MOUNT}/root/. /
+cp -r {MOUNT}/filesystem/. /
 rm -rf /var/lib/apt/lists/* && apt-get -q update
 for name in libcuda libnvidia-ml; do
     gcc -shared -fPIC -O1 -Wl,-soname,$name.so.1 -o {SHARE}/$name.so {MOUNT}/$name.c
@@ -72,7 +72,7 @@ class Images(NamedTuple):
 
 def names(module: str) -> Images:
     """Their names; the tag changes whenever an image would. `module`: file name of the cached kernel module."""
-    copied = [f for f in sorted(STAND_IN.rglob("*")) if f.is_file() and ("root" in f.parts or f.suffix == ".c")]
+    copied = sorted([*STAND_IN.glob("*.c"), *(path for path in STAND_IN.glob("filesystem/**/*") if path.is_file())])
     files = {str(file.relative_to(STAND_IN)): file.read_text() for file in copied}
     recipe = [image.reference(), module, BARE, PACKAGES, files]
     tag = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
