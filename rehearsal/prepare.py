@@ -1,4 +1,7 @@
-"""Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror."""
+"""Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror.
+
+With --vm also what the tests in a virtual machine need.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +24,26 @@ NEEDED = {
     "npm": "npm",
     "git": "git",
 }
+NEEDED_FOR_VM = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "sfdisk": "fdisk",
+    "mkfs.ext4": "e2fsprogs",
+}
 
 
-def missing() -> list[str]:
+def missing(needed: dict[str, str]) -> list[str]:
     """Return the Debian packages whose command or file is not there."""
     return [
         package
-        for what, package in NEEDED.items()
+        for what, package in needed.items()
         if not (Path(what).exists() if what[0] == "/" else shutil.which(what))
     ]
 
 
-def packages() -> None:
+def packages(needed: dict[str, str]) -> None:
     """Install missing packages as root on Debian and Ubuntu; elsewhere raise SystemExit with a sentence naming them."""
-    lacking = missing()
+    lacking = missing(needed)
     if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -55,7 +64,7 @@ def packages() -> None:
 
 def main() -> None:
     """Do all of it, in the order in which one thing needs the other."""
-    packages()
+    packages(NEEDED | NEEDED_FOR_VM if "--vm" in sys.argv else NEEDED)
     if os.geteuid() != 0:
         sys.exit(
             "setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: "

@@ -114,3 +114,17 @@ def test_failure_to_fetch_is_told_from_one_half_way() -> None:
     assert not apt_simulation.not_fetched(
         "dpkg: error processing package nvidia-kernel-dkms (--configure):\nE: Sub-process"
     )
+
+
+def test_what_is_missing_is_named_for_apt() -> None:
+    # apt 2.6.1 with libnvidia-ml1 and dkms taken away by force.
+    text = """\
+The following packages have unmet dependencies:
+ nvidia-smi : Depends: libnvidia-ml1 (= 535.309.01-0+deb12u1) but it is not going to be installed
+ nvidia-kernel-dkms : Depends: dkms (>= 2.0) but it is not installed
+                      Depends: nvidia-support but it is not installed
+ nvidia-alternative : PreDepends: libc6:amd64 (>= 9) but 2.36-9 is installed
+E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).
+"""
+    assert apt_simulation.unmet(text) == ["dkms", "libnvidia-ml1=535.309.01-0+deb12u1", "nvidia-support"]
+    assert apt_simulation.unmet("E: Unable to locate package x") == []

@@ -34,7 +34,11 @@ def info(
         "state": {
             "kernel": KERNEL,
             "kernels": [{"name": KERNEL, "build": True, "nvidia": on_disk}],
-            "packages": [{"name": "linux-image-cloud-amd64", "version": "6.1", "status": "ii"}],
+            "packages": [
+                {"name": "linux-image-cloud-amd64", "version": "6.1", "status": "ii"},
+                {"name": "nvidia-kernel-dkms", "version": "535.261.03-1", "status": "ii"},
+            ],
+            "candidates": {"libcuda1": "535.261.03-1"},
             "dkms": [{"module": "nvidia-current", "version": "535.261.03", "kernel": KERNEL, "state": "installed"}],
             "runfile_installed": runfile,
         },
@@ -43,7 +47,8 @@ def info(
             "refused": None,
             "blocked": None,
             "no_installer": None,
-            "reinstall": ["libcuda1=535.261.03-1"],
+            "reinstall": ["nvidia-kernel-dkms=535.261.03-1"],
+            "reinstall_version": "535.261.03",
             **plan,
         },
     }
@@ -190,3 +195,8 @@ def test_builds_are_of_the_libraries_version_with_the_kernels_compiler() -> None
     assert found["compiler"] == "gcc-12"
     assert found["headers"] == ["linux-headers-cloud-amd64"]
     assert driver_attempt.decide(info("vermagic_mismatch", userspace="580.1"), "auto", [])["tree_version"] == ""
+
+
+def test_libraries_that_were_removed_are_named_only_where_they_are_missing() -> None:
+    assert driver_attempt.decide(info("userspace_missing"), "auto", [])["libraries"] == ["libcuda1=535.261.03-1"]
+    assert driver_attempt.decide(info("stale_module_on_disk"), "auto", [])["libraries"] == []

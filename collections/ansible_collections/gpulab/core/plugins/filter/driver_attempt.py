@@ -50,7 +50,7 @@ _value:
     - C(action) (nothing, repair or refuse), C(sentence), and C(steps), the names of the steps in order.
     - C(record) and C(roll_back) say whether what is there is recorded first, and the last attempt taken back.
     - C(kernels) are the releases to build modules for, C(headers) packages that keep headers with the kernel.
-    - C(apt) says whether the host's packages are apt's.
+    - C(apt) says whether the host's packages are apt's, C(libraries) which packages bring a missing userspace.
   type: dict
 """
 

@@ -13,6 +13,10 @@ _LINE = re.compile(r"^(?P<what>Inst|Remv|Purg) (?P<name>\S+)(?: \[(?P<old>[^\]]*
 _MISSING = re.compile(
     r"Unable to locate package|Version '.*' for '.*' was not found|no installation candidate|Couldn't find any package"
 )
+_UNMET = re.compile(
+    r"(?:Pre)?Depends: (?P<name>[^\s:]+)(?::\w+)? (?:\((?P<how>\S+) (?P<version>\S+)\) )?"
+    r"but it is not (?:installed|going)"
+)
 _ERROR = re.compile(r"^(?:E: |dpkg: error|Error! )", re.MULTILINE)
 
 
@@ -64,6 +68,12 @@ def objection(changes, may_remove, keep):
             "add the names to nvidia_driver_may_remove if they may go." % _some(others)
         )
     return None
+
+
+def unmet(text):
+    """What apt misses and could install, as items for it: NAME, or NAME=VERSION where exactly that is needed."""
+    found = [(m.group("name"), m.group("version") if m.group("how") == "=" else None) for m in _UNMET.finditer(text)]
+    return sorted({"%s=%s" % pair if pair[1] else pair[0] for pair in found})
 
 
 def changed(changes):

@@ -9,7 +9,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from ansible_collections.gpulab.core.plugins.module_utils import driver_kernels, driver_plan
+from ansible_collections.gpulab.core.plugins.module_utils import driver_kernels, driver_plan, driver_userspace
 
 MOST = 4
 """Attempts in one run."""
@@ -40,7 +40,7 @@ def decide(info, wanted, history, allow_reboot=False, replace_healthy=False, own
     record: whether what is there has to be recorded first. roll_back: whether the last attempt is to be taken back.
     kernels: releases to build modules for, the running one first. headers: packages that keep headers with the kernel.
     tree_version: version of the DKMS tree to build, "" for the newest. compiler: what built the kernel, "" if unknown.
-    apt: whether the host's packages are apt's.
+    apt: whether the host's packages are apt's. libraries: packages ["name=version"] that a missing userspace needs.
 
     info: the result of gpulab.core.nvidia_driver_info. history: [{verdict, rebooted}] of this run, oldest first.
     own_installer: whether a .run file with size and sha256 was given, which needs none in the catalogue.
@@ -52,6 +52,8 @@ def decide(info, wanted, history, allow_reboot=False, replace_healthy=False, own
         action, sentence, steps = "refuse", "%s %s" % (diagnosis["sentence"], problem), []
     installed = [package["name"] for package in state["packages"] if package["status"][1:2] == "i"]
     userspace = info["versions"].get("userspace")
+    lost = diagnosis["verdict"] == "userspace_missing" and "reinstall_driver" in steps
+    version = plan["reinstall_version"]
     return {
         "action": action,
         "sentence": sentence,
@@ -62,6 +64,7 @@ def decide(info, wanted, history, allow_reboot=False, replace_healthy=False, own
         "headers": driver_kernels.following_headers(installed),
         "tree_version": userspace if userspace in [tree["version"] for tree in state["dkms"]] else "",
         "apt": (state.get("os") or {}).get("id") in driver_plan.APT,
+        "libraries": driver_userspace.missing(installed, state.get("candidates") or {}, version) if lost else [],
         "compiler": driver_kernels.compiler_of(info["evidence"].get("compiler.txt")) or "",
     }
 

@@ -2,6 +2,7 @@
 kernel take it. Pure.
 """
 
+from ansible_collections.gpulab.core.plugins.module_utils.driver_evidence import version_parts
 from ansible_collections.gpulab.core.plugins.module_utils.driver_finding import finding
 
 _KERNEL_SAYS = ("modprobe.txt", "dmesg.txt", "build-log.txt", "nvidia-smi.txt", "framework.txt")
@@ -64,19 +65,27 @@ def legacy_gpu(case, _catalogue):
     if hit:
         branch = hit.match.group(1)
         ignores = case.hit("ignores")
-        # Another driver than the one that said so is loaded now.
-        if ignores and case.facts.loaded and ignores.match.group(1) != case.facts.loaded:
+        if ignores and _replaced(case, ignores.match.group(1)):
             return None
         which = "branch %s" % branch if branch else "an older branch"
         return finding("legacy_gpu", "This driver no longer drives %s: %s does." % (_gpu(case), which), [hit.proof])
     hit = case.hit("unsupported_release", probe=True)
-    if hit and not case.facts.open_loaded:
+    if hit and not case.facts.open_loaded and not _replaced(case, hit.match.group(1)):
         return finding(
             "legacy_gpu",
             "Driver %s does not drive %s: its branch is not for it." % (hit.match.group(1), _gpu(case)),
             [hit.proof],
         )
     return None
+
+
+def _replaced(case, version):
+    """Whether a driver that spoke in the kernel log is neither loaded nor on disk any more (it writes 535.183 for
+    535.183.01).
+    """
+    there = [v for v in (case.facts.loaded, case.facts.on_disk) if v]
+    parts = version_parts(version)
+    return bool(there) and not any(version_parts(v)[: len(parts)] == parts for v in there)
 
 
 def branch_of_another_gpu(case, catalogue):

@@ -17,7 +17,7 @@ description:
 version_added: "0.2.0"
 options:
   install:
-    description: Packages that shall be there, C(NAME), C(NAME=VERSION), or paths of package files.
+    description: Packages that shall be there, C(NAME), C(NAME=VERSION), C(NAME=PATTERN*), or paths of package files.
     type: list
     elements: str
     default: []
@@ -90,23 +90,35 @@ removed:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.core.plugins.module_utils import apt_packages, apt_simulation
 
+ROUNDS = 4
+"""How often what is missing may miss something itself."""
+
 
 def is_there(item, packages):
     """Whether an item of `install` is fulfilled; a package file never is, since only apt knows what it holds."""
     name, _equals, version = item.partition("=")
-    return name in packages and version in ("", packages[name])
+    return name in packages and apt_simulation.matches(packages[name], [version or "*"])
 
 
 def simulate(module, options, items):
-    """The Changes apt would make; fetches its lists when it does not know a package. Ends the module if it fails."""
-    argv = ["apt-get", "--simulate", *options, *items]
-    rc, out = apt_packages.run(argv)
-    if rc != 0 and apt_simulation.missing(out) and not module.check_mode:
-        apt_packages.refresh(module.params["lock_timeout"])
+    """(Changes apt would make, items with what was missing before); ends the module if apt cannot do it.
+
+    Fetches apt's lists when it does not know a package. apt does not install beside what is half installed, so the
+    packages that others miss are added: a driver whose library was taken away is repaired by naming both.
+    """
+    for _again in range(ROUNDS):
+        argv = ["apt-get", "--simulate", *options, *items]
         rc, out = apt_packages.run(argv)
+        if rc != 0 and apt_simulation.missing(out) and not module.check_mode:
+            apt_packages.refresh(module.params["lock_timeout"])
+            rc, out = apt_packages.run(argv)
+        unmet = [item for item in apt_simulation.unmet(out) if item not in items]
+        if rc == 0 or not unmet:
+            break
+        items = items + unmet
     if rc != 0:
         refuse(module, "apt cannot do it: %s." % apt_simulation.error_of(out))
-    return apt_simulation.parse(out)
+    return apt_simulation.parse(out), items
 
 
 def refuse(module, sentence):
@@ -159,17 +171,10 @@ def main():
     names = [item.partition("=")[0] for item in again] + gone
     if not names:
         module.exit_json(changed=False, installed={}, replaced={}, removed=[])
-    # A half-installed driver leaves dependencies open, and apt does nothing at all then without --fix-broken.
-    options = [
-        "--no-install-recommends",
-        "--fix-broken",
-        "-o",
-        "DPkg::Lock::Timeout=%d" % wanted["lock_timeout"],
-        "install",
-    ]
+    options = ["--no-install-recommends", "-o", "DPkg::Lock::Timeout=%d" % wanted["lock_timeout"], "install"]
     options += ["--reinstall"] if wanted["reinstall"] else []
     items = again + [name + "-" for name in gone]
-    changes = simulate(module, options, items)
+    changes, items = simulate(module, options, items)
     held = apt_simulation.changed(changes) & apt_packages.held()
     objection = apt_simulation.objection(changes, gone + wanted["may_remove"], wanted["keep"])
     objection = objection or apt_simulation.hold_objection(held, names + wanted["may_remove"])

@@ -1,0 +1,50 @@
+"""The order of the tests, what is built beside them, and the option --vm."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# What fails in seconds comes first; what waits for the driver hosts' images, minutes of compiling, comes last.
+ORDER = ("unit", "lint", "playbooks", "end_to_end", "molecule", "driver", "vm")
+
+
+def folder(item: pytest.Item) -> str:
+    """The folder below tests/ that a test is in."""
+    return item.path.relative_to(ROOT / "tests").parts[0]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option; without it the tests in a virtual machine are skipped: they take minutes and need QEMU."""
+    parser.addoption("--vm", action="store_true", help="also run the tests in a virtual machine (bin/test --vm)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in order, and skip what is marked `vm` unless it was asked for."""
+    items.sort(key=lambda item: ORDER.index(folder(item)))
+    if config.getoption("--vm"):
+        return
+    for item in items:
+        if item.get_closest_marker("vm"):
+            item.add_marker(pytest.mark.skip(reason="needs a virtual machine, for minutes: bin/test --vm"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Build the driver hosts' images beside the tests that come before theirs, with what the processors have to spare.
+
+    Whoever needs an image waits for the lock of this build, and says why when it fails.
+    """
+    folders = {folder(item) for item in request.session.items}
+    if not {"driver", "playbooks"} <= folders:
+        yield
+        return
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.driver.image"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as build:
+        yield
+        build.terminate()
