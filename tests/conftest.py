@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is this machine's business, and no reason to fail.
+settings.register_profile("gpulab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gpulab")
 
 ROOT = Path(__file__).resolve().parents[1]
 # What fails in seconds comes first; what waits for the driver hosts' images, minutes of compiling, comes last.

@@ -7,7 +7,7 @@ from typing import Any
 import botocore.parsers
 import pytest
 from botocore.session import get_session
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rehearsal import wire
@@ -118,7 +118,6 @@ def test_botocore_reads_an_error_back(protocol: str, parser: str, service: str, 
 
 
 # The first example pays for imports, so no time limit per example.
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_search_for_an_error_code(body: bytes) -> None:
     assert isinstance(wire.error_code({}, body), str | None)
@@ -126,7 +125,6 @@ def test_no_body_breaks_the_search_for_an_error_code(body: bytes) -> None:
 
 
 # The first example pays for imports, so no time limit per example.
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.text(max_size=30))
 def test_no_request_breaks_the_decoder(body: bytes, path: str) -> None:
     for kind in (FORM, "application/json"):
