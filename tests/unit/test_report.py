@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import jsonschema
 import pytest
 from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history, mask
@@ -209,3 +210,32 @@ def test_another_driver_than_last_time_is_told_as_it_is(before: dict[str, Any]) 
 def test_a_repair_of_this_run_replaces_an_older_one() -> None:
     assert driver_history(REPAIRED, {"driver": driver([])}) == REPAIRED
     assert driver_history(None, {"driver": REPAIRED}) is None
+
+
+# The page
+
+
+def page(found: dict[str, Any] | None) -> str:
+    """The page of a report with this driver and one training run, as the role's template makes it."""
+    folder = Path(__file__).resolve().parents[2] / "roles/proof_report/templates"
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined)
+    environment.filters["flatten"] = lambda lists: [item for inner in lists for item in inner]
+    report = build(PLAN, HOST, SYSTEM, result(cpu=run(4.0)), 1.5, found)
+    return environment.get_template("report.html.j2").render(__proof_report=report)
+
+
+def test_page_of_a_run_without_the_driver_role_says_nothing_of_it() -> None:
+    assert "NVIDIA driver<" not in page(None)
+
+
+def test_page_tells_a_repair_with_the_versions_before_and_after() -> None:
+    told = page(REPAIRED)
+    assert "stale_loaded_module, repaired (reload modules), now healthy" in told
+    assert "before: 470.256.02 loaded, 535.309.01 on disk" in told
+    assert "now: 535.309.01 loaded" in told
+
+
+def test_page_of_a_host_without_a_gpu_tells_no_versions() -> None:
+    told = page(driver([], "no_gpu", None))
+    assert "no_gpu" in told
+    assert "loaded" not in told
