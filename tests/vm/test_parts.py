@@ -133,6 +133,12 @@ def test_ansible_tasks_that_only_went_well_are_left_out() -> None:
     ]
 
 
+def test_the_repair_does_not_tell_the_plan_again() -> None:
+    lines = transcript.told(OUTPUT, again=True)
+    assert lines == [line for line in transcript.told(OUTPUT) if "tell |" not in line][2:]
+    assert lines[0] == "TASK rebuild_modules | Build them"
+
+
 def a_run() -> Run:
     typed = [*scenario.LOOK, scenario.typed("--check"), scenario.typed(), *scenario.AFTER]
     steps = [

@@ -24,7 +24,8 @@ INTRODUCTION = """\
 
 What `repair-drivers.yml` did to a Debian 12 host whose NVIDIA driver was upgraded by halves, in QEMU, with the kernel,
 modules and restart of its own that containers lack. `python -m tests.vm.transcript` wrote it; `bin/test --vm tests/vm`
-does the same run and checks it. Ansible's output is shortened to the tasks that changed, failed or said something.
+does the same run and checks it. Ansible's output is shortened to the tasks that changed, failed or said something; the
+repair begins by telling verdict and plan once more, which is left out.
 
 Real: Debian's kernel, GRUB, DKMS and NVIDIA packages, NVIDIA's 535 module (built by DKMS outside, because an emulated
 processor would take hours) and everything that Ansible does. Stand-ins, because there is no GPU: `lspci`, which lists a
@@ -45,10 +46,12 @@ _QUIET = re.compile(r"^(?:ok|skipping|included): .*(?<!=> )$|^ASYNC |^\s*$")
 _TITLE = re.compile(r"^(TASK|PLAY RECAP|PLAY)(?: \[(?:\w+ : )?(.*?)\])? \*+$")
 
 
-def told(output: str) -> list[str]:
-    """Ansible's output without the tasks that only went well, and without lines that say the same elsewhere."""
+def told(output: str, again: bool = False) -> list[str]:
+    """Ansible's output without the tasks that only went well; `again`: without the verdict and the plan, too."""
     kept: list[str] = []
     for block in _blocks(output.splitlines()):
+        if again and " : tell | " in block[0]:
+            continue
         body = [line.rstrip() for line in _result(block[1:]) if not _QUIET.match(line)]
         if body:
             kept += [_TITLE.sub(lambda found: " ".join(filter(None, found.groups())), block[0]), *body]
@@ -74,7 +77,8 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 
 def shown(step: Step) -> list[str]:
     """A step as it looked in a terminal, lines cut at WIDTH."""
-    lines = told(step.output) if step.where == "control" else step.output.splitlines()
+    again = "--check" not in step.typed
+    lines = told(step.output, again) if step.where == "control" else step.output.splitlines()
     return [PROMPTS[step.where] + step.typed, *(line[:WIDTH] for line in lines)]
 
 
