@@ -39,17 +39,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a virtual machine, for minutes: bin/test --vm"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes] | None]:
     """Build the driver hosts' images beside the tests that come before theirs, with what the processors have to spare.
 
     Whoever needs an image waits for the lock of this build, and says why when it fails.
     """
     folders = {folder(item) for item in request.session.items}
     if not {"driver", "playbooks"} <= folders:
-        yield
+        yield None
         return
     command = ["nice", "-n", "19", sys.executable, "-m", "tests.driver.image"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as build:
-        yield
+        yield build
         build.terminate()
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_build(request: pytest.FixtureRequest, images_of_driver_hosts: subprocess.Popen[bytes] | None) -> None:
+    """The end-to-end tests look for what is left on this machine, so no build of ours may be at work then."""
+    if images_of_driver_hosts and folder(request.node) == "end_to_end":
+        images_of_driver_hosts.wait()

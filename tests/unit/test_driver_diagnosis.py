@@ -93,6 +93,7 @@ def test_what_was_asked_for_is_named_where_another_driver_is_the_repair() -> Non
 def test_registered_source_is_built_and_packages_are_left_alone() -> None:
     found = diagnose(read_folder(Path(__file__).parent / "driver_cases/stale-disk-source-registered"))
     assert found.actions[0] == "rebuild_modules"
+    assert "package" not in found.risk
 
 
 def test_a_firmware_file_can_be_installed_and_a_power_cycle_cannot() -> None:

@@ -17,7 +17,7 @@ from ansible_collections.gpulab.core.plugins.module_utils import (
     driver_rules_top,
 )
 from ansible_collections.gpulab.core.plugins.module_utils.driver_case import Case
-from ansible_collections.gpulab.core.plugins.module_utils.driver_repairs import REPAIRS
+from ansible_collections.gpulab.core.plugins.module_utils.driver_repairs import REPAIRS, risk_of
 
 # verdict: a key of REPAIRS. proof: "file: line" that decided. repair: a sentence, or None where nothing on the host
 # mends it. actions: what the role does, in order. needs_reboot: "no", "maybe" or "yes". risk: a sentence.
@@ -90,6 +90,6 @@ def _diagnosis(found, wanted):
     repair = found.repair or usual.sentence if actions else None
     if repair and "install_driver" in actions and wanted != "auto":
         repair = "%s You asked for %s." % (repair, wanted)
-    reboot, risk = (usual.needs_reboot, usual.risk) if actions else ("no", REPAIRS["unknown"].risk)
+    reboot, risk = (usual.needs_reboot, risk_of(actions, usual.risk)) if actions else ("no", REPAIRS["unknown"].risk)
     proof = [line for n, line in enumerate(found.proof) if line not in found.proof[:n]]
     return Diagnosis(found.verdict, found.sentence, proof, repair, actions, reboot, risk)

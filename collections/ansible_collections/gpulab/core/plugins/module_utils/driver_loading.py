@@ -25,9 +25,11 @@ class LoadError(Exception):
     """A module could not be loaded; the text is a sentence."""
 
 
-def _last_line(output):
-    lines = [line for line in output.text.splitlines() if line.strip()] if output else []
-    return lines[-1].strip() if lines else "the command is not there" if not output else "no reason was given"
+def _reason(output):
+    """What a command says is wrong: its first error; install lines of modprobe.d add others that follow from it."""
+    lines = [line.strip() for line in output.text.splitlines() if line.strip()] if output else []
+    errors = [line for line in lines if "ERROR" in line or "FATAL" in line]
+    return (errors or lines[-1:] or ["no reason was given" if output else "the command is not there"])[0]
 
 
 class Host:
@@ -107,7 +109,7 @@ class Host:
                 self.unloaded, self.loaded = [], []
                 return (
                     "Module %s could not be unloaded (%s): end what uses it, or allow a restart of the host with "
-                    "-e nvidia_driver_allow_reboot=true." % (name, _last_line(output))
+                    "-e nvidia_driver_allow_reboot=true." % (name, _reason(output))
                 )
             self.unloaded.append(name)
         return plan.blocked if before else None
@@ -128,7 +130,7 @@ class Host:
         if outputs[0] and outputs[0].rc and "not found" in outputs[0].text and name != wanted.replace("_", "-"):
             outputs.append(run(["modprobe", name], PATIENCE))
         if not outputs[-1] or outputs[-1].rc:
-            raise LoadError("Module %s could not be loaded: %s" % (wanted, _last_line(outputs[-1])))
+            raise LoadError("Module %s could not be loaded: %s" % (wanted, _reason(outputs[-1])))
         if wanted not in self._canonical_names():
             raise LoadError(
                 "modprobe %s ended well, but the module is not loaded: look for a line on it in /etc/modprobe.d."

@@ -120,3 +120,9 @@ REPAIRS = {
 }
 
 VERDICTS = tuple(REPAIRS)
+
+
+def risk_of(actions, usual):
+    """Return the risk of these actions: their verdict's usual one, unless they build where that replaces packages."""
+    replaces = {"reinstall_driver", "install_driver"} & set(actions)
+    return _BUILD if usual == _PACKAGES and "rebuild_modules" in actions and not replaces else usual

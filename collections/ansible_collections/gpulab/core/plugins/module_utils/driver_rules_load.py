@@ -261,7 +261,7 @@ def module_not_loaded(case, _catalogue):
     where = "is on disk" if facts.module_file() else "may be on disk (modinfo and dkms were not captured)"
     # The kernel log of a load that ended by itself: no rule above knows why, and loading it again tells.
     empty = case.hit("no_gpu", ("dmesg.txt",))
-    why = "it was loaded before and found no GPU of its own" if empty else "nothing that was captured refuses it"
+    why = "when it was loaded it found no GPU that it drives" if empty else "nothing that was captured refuses it"
     return finding(
         "module_not_loaded",
         "The NVIDIA module is not loaded; it %s, and %s." % (where, why),
