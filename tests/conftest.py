@@ -56,7 +56,12 @@ def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[subproces
 
 
 @pytest.fixture(autouse=True)
-def _beside_the_build(request: pytest.FixtureRequest, images_of_driver_hosts: subprocess.Popen[bytes] | None) -> None:
-    """The end-to-end tests look for what is left on this machine, so no build of ours may be at work then."""
-    if images_of_driver_hosts and folder(request.node) == "end_to_end":
-        images_of_driver_hosts.wait()
+def _beside_the_build(request: pytest.FixtureRequest) -> None:
+    """Begin the build with the playbook tests, which wait more than they compute; end it before the end-to-end tests.
+
+    Those look for what is left on this machine, and some unit tests for what is left in the cache.
+    """
+    if folder(request.node) in ("playbooks", "end_to_end"):
+        build = request.getfixturevalue("images_of_driver_hosts")
+        if build and folder(request.node) == "end_to_end":
+            build.wait()
