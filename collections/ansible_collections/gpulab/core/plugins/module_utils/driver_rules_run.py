@@ -72,7 +72,7 @@ def version_mismatch(case, _catalogue):
         return None
     disk, user, loaded = case.facts.disk_versions, found.userspace, found.loaded
     sides = "module %s is loaded, the libraries are %s" % (loaded or "of another version", user or "of another version")
-    proof = found.proof + case.seen("modinfo.txt")[:0]
+    proof = found.proof
     if not disk:
         return finding(
             "stale_loaded_module",

@@ -123,8 +123,6 @@ _SIGNS = {
     r"|Could not find cuda drivers on your machine|Found no NVIDIA driver on your system"
     r"|nvidia-smi: (?:command )?not found"
     r"|nvidia-smi.{0,60}No such file or directory|command 'nvidia-smi' not found|stub library that cannot",
-    "smi_absent": r"nvidia-smi: (?:command )?not found|command 'nvidia-smi' not found"
-    r"|nvidia-smi.{0,60}No such file or directory",
     "function_missing": r"Failed to initialize NVML: Function Not Found|undefined symbol: nvml",
     "uvm": r"(?:cuda|cuInit|nvcuda)\D{0,60}\b999(?!\d)|Could not load UVM kernel module"
     r"|Module nvidia[-_](?:\w+[-_])?uvm not found"
