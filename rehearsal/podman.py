@@ -245,7 +245,8 @@ class Podman:
         traces.unmount_below(self.home)
         traces.unmount_below(self.volatile)
         traces.remove_bridge(settings.BRIDGE)
-        for folder in {self.volatile, self.home}:
+        # podman's database remembers the run-time folder and refuses another; the shared store outlives this folder.
+        for folder in {self.volatile, self.home, self.root / "libpod"}:
             shutil.rmtree(folder, ignore_errors=True)
         traces.leave(self.home)
 

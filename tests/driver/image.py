@@ -82,7 +82,7 @@ def names(module: str) -> Images:
 def ensure() -> Images:
     """Build what is missing, and the kernel module and the host image before. Raises PodmanError with one sentence."""
     image.ensure()
-    home = settings.CACHE / "containers" / "driver-build"
+    home = settings.CACHE / "containers" / "build"
     home.mkdir(parents=True, exist_ok=True)
     with (home.parent / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the store has one writer, see rehearsal.image
