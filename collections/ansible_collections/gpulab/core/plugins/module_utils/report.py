@@ -5,6 +5,10 @@ from __future__ import annotations
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_verdict import verdict
 
 VERSION = 1
+ENVIRONMENT = ("name", "prefix", "profile", "build", "python", "tool", "imports", "packages", "extras", "warnings")
+"""What the report keeps of conda_env's result: all but what the last run happened to do."""
+NOTEBOOK = ("access", "url", "port", "service", "generation", "version")
+LAB = ("name", "repository", "commit", "notebook", "passed", "seconds", "cells", "values", "output", "page")
 
 
 def mask(account):
@@ -12,13 +16,15 @@ def mask(account):
     return account[-4:].rjust(len(account), "*")
 
 
-def build(plan, host, system, result, min_speedup, driver=None):
+def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
     """Return the report as design.md's contract has it.
 
     plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
     as the host itself says. result: the benchmark's JSON or None. driver: nvidia_driver's report or None.
-    min_speedup: GPU over CPU below which a GPU is not worth it.
+    min_speedup: GPU over CPU below which a GPU is not worth it. workplace: what conda_env, jupyter_server and course_labs
+    left, {"environment", "notebook", "labs"}, each empty where its role was not run.
     """
+    workplace = workplace or {}
     judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
     benchmark = {
         k: v
@@ -50,6 +56,9 @@ def build(plan, host, system, result, min_speedup, driver=None):
         },
         "system": system,
         "driver": driver,
+        "environment": _only(ENVIRONMENT, workplace.get("environment")),
+        "notebook": _only(NOTEBOOK, workplace.get("notebook")),
+        "labs": [_only(LAB, lab) for lab in workplace.get("labs") or []],
         "benchmark": benchmark,
     }
 
@@ -63,6 +72,10 @@ def driver_history(now, before):
     if now and then and not now["done"] and then["after"] == now["after"]:
         return then
     return now
+
+
+def _only(names, found):
+    return {name: found[name] for name in names if name in found} if found else None
 
 
 def _stand_ins(plan, result):

@@ -20,6 +20,10 @@ options:
     type: dict
     description: nvidia_driver_report of the role nvidia_driver; nothing when it was not run.
   result: {type: dict, description: The benchmark's JSON; nothing when it was not run.}
+  workplace:
+    type: dict
+    default: {}
+    description: What the roles conda_env, jupyter_server and course_labs left, as environment, notebook and labs.
   min_speedup:
     type: float
     default: 1.5
@@ -78,6 +82,7 @@ def main():
             "system": {"type": "dict", "required": True},
             "driver": {"type": "dict"},
             "result": {"type": "dict"},
+            "workplace": {"type": "dict", "default": {}},
             "min_speedup": {"type": "float", "default": 1.5},
         },
         supports_check_mode=True,
@@ -88,7 +93,7 @@ def main():
     dest = Path(p["dest"])
     before = dest.read_text() if dest.exists() else ""
     driver = driver_history(p["driver"], _parsed(before))
-    report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"], driver)
+    report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"], driver, p["workplace"])
     try:
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
