@@ -1,6 +1,6 @@
 """Install what a rehearsal needs and this machine lacks: Debian packages, the host image, the mirror.
 
-With --vm also what the tests in a virtual machine need.
+With --tests also what the tests need, with --vm what those in a virtual machine do.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ NEEDED = {
     "ssh": "openssh-client",
     "npm": "npm",
     "git": "git",
+}
+NEEDED_FOR_TESTS = {
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "gcc": "gcc",
+    "/usr/include/stdio.h": "libc6-dev",
 }
 NEEDED_FOR_VM = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -64,7 +70,8 @@ def packages(needed: dict[str, str]) -> None:
 
 def main() -> None:
     """Do all of it, in the order in which one thing needs the other."""
-    packages(NEEDED | NEEDED_FOR_VM if "--vm" in sys.argv else NEEDED)
+    asked = [NEEDED_FOR_TESTS] * ("--tests" in sys.argv) + [NEEDED_FOR_VM] * ("--vm" in sys.argv)
+    packages({what: package for needed in (NEEDED, *asked) for what, package in needed.items()})
     if os.geteuid() != 0:
         sys.exit(
             "setup: rehearsal hosts are containers with systemd on port 22 of 127.x addresses, which takes root: "

@@ -16,7 +16,7 @@ settings.load_profile("gpulab")
 
 ROOT = Path(__file__).resolve().parents[1]
 # What fails in seconds comes first; what waits for the driver hosts' images, minutes of compiling, comes last.
-ORDER = ("unit", "lint", "playbooks", "end_to_end", "molecule", "driver", "vm")
+ORDER = ("unit", "lint", "playbooks", "end_to_end", "molecule", "environment", "driver", "vm")
 
 
 def folder(item: pytest.Item) -> str:
