@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from rehearsal import settings
+from rehearsal import conda_program, settings
 
 DEPLOYMENT = "rehearsal"
 """Its own name, so that keys and reports of a real deployment in the same clone are never touched."""
@@ -28,6 +28,7 @@ def variables(url: str) -> dict[str, str]:
         "GPULAB_DEPLOYMENT": DEPLOYMENT,
         "GPULAB_CHECKIP_URL": f"{url}/_rehearsal/checkip",
         "GPULAB_MIRROR": settings.MIRROR_URL,
+        "GPULAB_MICROMAMBA": conda_program.address(),
     }
 
 

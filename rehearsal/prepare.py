@@ -27,8 +27,6 @@ NEEDED = {
 NEEDED_FOR_TESTS = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
-    "gcc": "gcc",
-    "/usr/include/stdio.h": "libc6-dev",
 }
 NEEDED_FOR_VM = {
     "qemu-system-x86_64": "qemu-system-x86",

@@ -12,7 +12,7 @@ CACHE = ROOT / ".cache"
 STATE = Path(os.environ.get("GPULAB_REHEARSAL_STATE", ROOT / ".rehearsal"))
 """One running cloud: its pid, port, hosts and environment file; gone after `bin/rehearse down`."""
 MIRROR = CACHE / "mirror"
-"""What hosts download: wheels/ and mnist/."""
+"""What hosts download: wheels, a conda channel, data sets."""
 
 ACCOUNT = "123456789012"
 """The account number of AWS's own documentation, which is also moto's; a rehearsal writes to no other."""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rehearsal import console, image, machine, redirect, served, settings
+from rehearsal import conda_program, console, image, machine, redirect, served, settings
 from rehearsal.machine import Machine
 from rehearsal.podman import Podman
 
@@ -24,7 +24,8 @@ _OWN_FILES = (served.PID_FILE, "mirror.log")
 def create(state: Path, name: str, login: str, public_key: str, mirror: bool) -> dict[str, Any]:
     """Start the host `name` (in place of one of that name) and wait for it.
 
-    Returns name, address (on the bridge), login, host_keys (`type base64`) and mirror (its URL, "" when not asked for).
+    Returns name, address (on the bridge), login, host_keys (`type base64`), and, both "" when not asked for, mirror
+    (its URL) and micromamba (URL#sha256=HEX of the mirror's own).
     Raises PodmanError, or RuntimeError when it is not ready in time.
     """
     state = state.resolve()
@@ -43,8 +44,14 @@ def create(state: Path, name: str, login: str, public_key: str, mirror: bool) ->
         if time.monotonic() > deadline or not machine.alive(container):
             raise RuntimeError(f"The host {name} did not come up: read {host.log} to see where its boot ended.")
         time.sleep(_POLL_SECONDS)
-    url = settings.MIRROR_URL if mirror else ""
-    return {"name": name, "address": container.address, "login": login, "host_keys": keys, "mirror": url}
+    return {
+        "name": name,
+        "address": container.address,
+        "login": login,
+        "host_keys": keys,
+        "mirror": settings.MIRROR_URL if mirror else "",
+        "micromamba": conda_program.address() if mirror else "",
+    }
 
 
 def remove(state: Path) -> None:
