@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import jsonschema
 
-from rehearsal import environment, session, settings
+from rehearsal import environment, notebook, session, settings
 from rehearsal.podman import leftovers
 
 HOST = environment.DEPLOYMENT
@@ -138,12 +138,21 @@ class Journey:
         accuracy = report["benchmark"]["lenet"]["cpu"]["accuracy"]
         if accuracy < 0.98:
             raise Failed(f"LeNet-5 reached a test accuracy of {accuracy:.4f}, and at least 0.98 was expected.")
+        if report["environment"]["name"] != "carnd-term1" or not all(lab["passed"] for lab in report["labs"] or [{}]):
+            raise Failed("The report has no environment carnd-term1 or no passed labs, and both were expected.")
         price = report["price"]["usd_per_hour"]
         return f"{report['verdict']}: LeNet-5 {100 * accuracy:.2f} % on the test set, ${price:.3f} an hour"
 
     def login(self) -> str:
         """`ssh NAME` works, against the pinned host key."""
         return f"ssh {HOST}: {self.ssh('echo $(id -un)@$(hostname), up since $(uptime -s)')}"
+
+    def notebook(self) -> str:
+        """The notebook is reached through the tunnel alone, and opens with its token alone."""
+        answers = notebook.answers(HOST, self.env)
+        if answers != [403, 200]:
+            raise Failed(f"The notebook answered {answers} without and with its token, and 403 and 200 were expected.")
+        return "bin/notebook: 403 without the token, 200 with it"
 
     def again(self) -> str:
         """A second run changes nothing and keeps the host."""
@@ -216,6 +225,7 @@ STAGES = {
     "provision": Journey.provision,
     "report": Journey.report,
     "login": Journey.login,
+    "notebook": Journey.notebook,
     "provision again": Journey.again,
     "status": Journey.status,
     "stop": Journey.stop,

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.journey import Journey, another_python
+
 # How long an example takes is this machine's business, and no reason to fail.
 settings.register_profile("gpulab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gpulab")
@@ -17,6 +19,8 @@ settings.load_profile("gpulab")
 ROOT = Path(__file__).resolve().parents[1]
 # What fails in seconds comes first; what waits for the driver hosts' images, minutes of compiling, comes last.
 ORDER = ("unit", "lint", "playbooks", "end_to_end", "molecule", "environment", "driver", "vm")
+# Goes on beside the tests between, which wait for hosts more than they compute.
+BACKGROUND = "test_another_python.py"
 
 
 def folder(item: pytest.Item) -> str:
@@ -31,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests in order, and skip what is marked `vm` unless it was asked for."""
-    items.sort(key=lambda item: ORDER.index(folder(item)))
+    items.sort(key=lambda item: ORDER.index(folder(item)) + 10 * (item.path.name == BACKGROUND))
     if config.getoption("--vm"):
         return
     for item in items:
@@ -53,6 +57,24 @@ def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[subproces
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as build:
         yield build
         build.terminate()
+
+
+@pytest.fixture(scope="session")
+def journey_with_another_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey | None]:
+    """A journey in a fresh clone, under way; None where this machine has only one supported Python."""
+    python = another_python()
+    journey = Journey(tmp_path_factory.mktemp("another"), python) if python else None
+    yield journey
+    if journey:
+        journey.end()
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_journey(request: pytest.FixtureRequest) -> None:
+    """Begin the journey with the molecule scenarios: nothing else looks at what is on this machine then."""
+    chosen = {item.path.name for item in request.session.items}
+    if folder(request.node) == "molecule" and BACKGROUND in chosen:
+        request.getfixturevalue("journey_with_another_python")
 
 
 @pytest.fixture(autouse=True)

@@ -118,6 +118,16 @@ def test_the_rule_follows_the_caller_and_other_rules_stay(deployment: Deployment
     assert [i["InstanceId"] for i in deployment.cloud.instances(deployment.name)] == [instance]
 
 
+def test_a_public_notebooks_port_is_opened_and_closed_again(deployment: Deployment):
+    _instance, group = deployment.make()
+    (ssh,) = _rules(deployment, group)
+    run = deployment.provision("-e", "jupyter_access=public", "-e", "jupyter_cidr=203.0.113.0/24").ok()
+    assert "Notebook (port 8888, TLS, token) only from 203.0.113.0/24." in run.output
+    assert _rules(deployment, group) == {ssh, ("203.0.113.0/24", 8888, 8888)}
+    deployment.provision().ok()
+    assert _rules(deployment, group) == {ssh}
+
+
 def test_ssh_by_name_is_arranged_when_asked(deployment: Deployment, tmp_path: Path):
     deployment.make()
     home = tmp_path / "another home"

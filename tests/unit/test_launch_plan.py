@@ -18,6 +18,8 @@ def request(**changes):
         "cidrs": ["auto"],
         "allow_world": False,
         "volume_gb": 100,
+        "notebook_access": "tunnel",
+        "notebook_cidr": "",
         "images_tried": ["AMI name x"],
     }
     return base | changes
@@ -51,6 +53,7 @@ def test_a_good_request_has_no_problem():
         ({"cidrs": ["::/0"]}, ["::/0", "whole world"]),
         ({"cidrs": ["203.0.113.7/24"]}, ["203.0.113.7/24", "host bits"]),
         ({"cidrs": ["home"]}, ["'home'", "no network"]),
+        ({"notebook_access": "public"}, ["jupyter_cidr is empty", "-e jupyter_access=tunnel"]),
     ],
 )
 def test_bad_requests_get_one_sentence(change, words):
@@ -143,6 +146,32 @@ def test_our_rule_follows_the_caller_and_foreign_rules_stay():
 def test_rules_that_are_right_are_left_alone():
     permissions = [rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32")]
     assert launch_plan.security_group_rules(permissions, ["203.0.113.7/32"])[1] is False
+
+
+def test_a_public_notebook_opens_its_port_to_its_network_alone():
+    ssh = rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32")
+    rules, changed = launch_plan.security_group_rules([ssh], ["203.0.113.7/32"], ["198.51.100.0/24"], 9999)
+    assert changed
+    assert {
+        "proto": "tcp",
+        "ports": [9999],
+        "cidr_ip": "198.51.100.0/24",
+        "rule_desc": "gpulab: notebook from 198.51.100.0/24",
+    } in rules
+    there = [ssh, rule("198.51.100.0/24", "gpulab: notebook from 198.51.100.0/24", 9999)]
+    assert not launch_plan.security_group_rules(there, ["203.0.113.7/32"], ["198.51.100.0/24"], 9999)[1]
+    # On another port it is another rule.
+    assert launch_plan.security_group_rules(there, ["203.0.113.7/32"], ["198.51.100.0/24"], 8888)[1]
+
+
+def test_the_port_is_closed_when_the_notebook_is_no_longer_public():
+    there = [
+        rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32"),
+        rule("203.0.113.7/32", "gpulab: notebook from 203.0.113.7/32", 8888),
+    ]
+    rules, changed = launch_plan.security_group_rules(there, ["203.0.113.7/32"])
+    assert changed
+    assert [r["ports"] for r in rules] == [[22]]
 
 
 def test_foreign_rules_of_other_kinds_stay():

@@ -10,22 +10,25 @@ import ipaddress
 import json
 import re
 
+from ansible_collections.gpulab.core.plugins.module_utils import jupyter_access
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price, retired
 
 TAG = "gpulab:deployment"
 HOST_TAG = "gpulab:host"
 LIVE_STATES = ("pending", "running", "stopping", "stopped")
 RULE_PREFIX = "gpulab: ssh from"
+NOTEBOOK_PREFIX = "gpulab: notebook from"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _WORLD = ("0.0.0.0/0", "::/0")
+_PREFIXES = (RULE_PREFIX, NOTEBOOK_PREFIX)
 
 
 def request_problems(request):
     """Return the sentences about what can be judged without asking AWS; empty when all is well.
 
     request: deployment, host, gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or CIDR
-    strings), allow_world (bool), volume_gb.
+    strings), allow_world (bool), volume_gb, notebook_access (tunnel or public), notebook_cidr.
     """
     found = []
     if request["gpu_profile"] not in request["gpu_profiles"]:
@@ -41,7 +44,7 @@ def request_problems(request):
             )
     for cidr in request["cidrs"]:
         found += _cidr_problems(cidr, request["allow_world"])
-    return found
+    return found + jupyter_access.problems(request["notebook_access"], request["notebook_cidr"], request["allow_world"])
 
 
 def _cidr_problems(cidr, allow_world):
@@ -137,26 +140,30 @@ def choose_type(types, offered):
     return next((t for t in types if t in offered), None)
 
 
-def security_group_rules(permissions, cidrs):
+def security_group_rules(permissions, cidrs, notebook_cidrs=(), notebook_port=8888):
     """Return (rules, changed): the ingress rules our group should have, in amazon.aws.ec2_security_group's form.
 
     permissions: IpPermissions of DescribeSecurityGroups, [] for a group to be made. Ours are told by their description
     and replaced when the caller's address moved; rules that somebody else added to the group are kept.
+    notebook_cidrs: networks that may reach a public notebook; without them its rule goes.
     """
+    opened = {(22, RULE_PREFIX, c) for c in cidrs} | {(notebook_port, NOTEBOOK_PREFIX, c) for c in notebook_cidrs}
     wanted = [
-        {"proto": "tcp", "ports": [22], _cidr_key(c): c, "rule_desc": f"{RULE_PREFIX} {c}"} for c in sorted(set(cidrs))
+        {"proto": "tcp", "ports": [port], _cidr_key(c): c, "rule_desc": f"{prefix} {c}"}
+        for port, prefix, c in sorted(opened)
     ]
     foreign, ours = [], set()
     for permission in permissions:
         for source in permission.get("IpRanges", []) + permission.get("Ipv6Ranges", []):
             cidr = source.get("CidrIp") or source.get("CidrIpv6")
-            if source.get("Description", "").startswith(RULE_PREFIX):
-                ours.add(cidr)
+            prefix = next((p for p in _PREFIXES if source.get("Description", "").startswith(p)), None)
+            if prefix:
+                ours.add((permission.get("FromPort"), prefix, cidr))
             else:
                 foreign.append(_foreign_rule(permission, cidr, source.get("Description")))
         for pair in permission.get("UserIdGroupPairs", []):
             foreign.append(dict(_ports(permission), group_id=pair["GroupId"]))
-    return wanted + foreign, ours != set(cidrs)
+    return wanted + foreign, ours != opened
 
 
 def _cidr_key(cidr):

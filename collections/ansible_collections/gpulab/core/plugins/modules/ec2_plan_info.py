@@ -41,6 +41,9 @@ options:
     elements: str
     required: true
     description: Networks that may use SSH; C(auto) is the caller's own address.
+  notebook_access: {type: str, default: tunnel, description: How notebooks are reached; C(public) opens their port.}
+  notebook_cidr: {type: str, default: '', description: Network that may reach a public notebook.}
+  notebook_port: {type: int, default: 8888, description: Port of a public notebook.}
   allow_world: {type: bool, default: false, description: Permit a network of prefix length 0.}
   checkip_url: {type: str, required: true, description: A page that answers with the caller's address.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
@@ -100,6 +103,9 @@ ARGUMENTS = {
     "key_file": {"type": "path", "required": True, "no_log": False},
     "security_group": {"type": "str", "required": True},
     "cidrs": {"type": "list", "elements": "str", "required": True},
+    "notebook_access": {"type": "str", "default": "tunnel"},
+    "notebook_cidr": {"type": "str", "default": ""},
+    "notebook_port": {"type": "int", "default": 8888},
     "allow_world": {"type": "bool", "default": False},
     "checkip_url": {"type": "str", "required": True},
 }
@@ -135,7 +141,10 @@ def make_plan(module):
     if problems:
         raise Stop("\n".join(problems))
     cidrs = [caller_cidr(request["checkip_url"]) if c == "auto" else c for c in request["cidrs"]]
-    rules, rules_changed = launch_plan.security_group_rules(evidence["permissions"], cidrs)
+    notebook_cidrs = [request["notebook_cidr"]] if request["notebook_access"] == "public" else []
+    rules, rules_changed = launch_plan.security_group_rules(
+        evidence["permissions"], cidrs, notebook_cidrs, request["notebook_port"]
+    )
     host = evidence["hosts"][0] if evidence["hosts"] else None
     instance_type = (
         host["instance_type"] if host else launch_plan.choose_type(request["instance_types"], evidence["offered"])
@@ -157,6 +166,7 @@ def make_plan(module):
             "right": bool(evidence["group_id"]) and not rules_changed,
         },
         "cidrs": cidrs,
+        "notebook_cidrs": notebook_cidrs,
         "host": host,
     }
 
