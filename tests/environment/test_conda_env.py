@@ -15,6 +15,14 @@ from tests.environment.small import Small
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
+LOCAL = "--no-index --no-build-isolation"
+
+
+def project(name: str, version: str) -> str:
+    """Shell commands that write a Python project of one module to /tmp/NAME."""
+    text = f'[project]\\nname = "{name}"\\nversion = "{version}"\\n'
+    return f"mkdir -p /tmp/{name} && printf '{text}' >/tmp/{name}/pyproject.toml && touch /tmp/{name}/{name}.py &&"
+
 
 @pytest.fixture(scope="module")
 def small(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Small:
@@ -65,10 +73,7 @@ def test_source_activate_as_the_courses_type_it(small: Small) -> None:
 def test_packages_that_are_gone_come_back_in_place(small: Small) -> None:
     target, wanted = small.target, small.version("tqdm")
     small.host.sh(f"{small.link}/bin/python -m pip uninstall -qy tqdm")
-    small.host.sh(
-        f"cd {target}/lib/python3.11/site-packages && mv six-1.1{{7,6}}.0.dist-info"
-        " && sed -i 's/^Version: .*/Version: 1.16.0/' six-1.16.0.dist-info/METADATA"
-    )
+    small.host.sh(project("six", "1.16.0") + f"{small.link}/bin/python -m pip install -q {LOCAL} /tmp/six")
     assert (small.version("tqdm"), small.version("six")) == ("", "1.16.0")
     run = small.play("--check").ok()
     assert "small has other versions of, or lacks: six, tqdm." in run.flat
@@ -103,11 +108,10 @@ def test_what_a_user_added_is_left_alone_and_carried_over(small: Small) -> None:
 
 
 def test_addition_that_nobody_has_any_more_stops_the_rebuild(small: Small) -> None:
-    old, source = small.target, "/tmp/mine"
-    text = '[project]\\nname = "mine"\\nversion = "1.0"\\n'
-    small.host.sh(f"mkdir -p {source} && printf '{text}' >{source}/pyproject.toml && touch {source}/mine.py")
-    small.host.sh(f"{small.link}/bin/python -m pip install -q --no-index --no-build-isolation {source}")
+    old = small.target
+    small.host.sh(project("mine", "1.0") + f"{small.link}/bin/python -m pip install -q {LOCAL} /tmp/mine")
     small.contains(pip=("six", "idna"))
+    small.variables["conda_env_imports"] = ["six"]
     run = small.play().refused("Your own mine==1.0 cannot be installed in the new environment (The source http://")
     assert "-e conda_env_keep_extras=false; the environment in use is untouched." in run.flat
     assert (small.target, small.version("mine"), small.folders) == (old, "1.0", ["small", Path(old).name])
@@ -124,6 +128,7 @@ def test_killed_in_the_middle_the_old_one_is_usable_all_the_time(small: Small) -
         f' {small.link}/bin/python -c "import six" || echo >>/tmp/failures; sleep 0.1; done\' >/dev/null 2>&1 &'
     )
     small.contains(pip=("six", "tqdm"))
+    small.variables["conda_env_imports"] = ["six"]
     # All processes of the job die at once, as soon as the new prefix has its first package.
     killer = (
         f"until ls {ROOT}/envs/small-*/conda-meta/*.json 2>/dev/null | grep -qv {old}; do sleep 0.02; done;"

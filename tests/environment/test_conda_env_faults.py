@@ -52,6 +52,7 @@ def test_package_with_another_checksum(old: Small) -> None:
         name=$(grep -o 'tqdm-4.70[^"]*.conda' repodata.json | head -n 1)
         get "$name"
         printf tampered | dd of=$name bs=1 seek=1000 conv=notrunc status=none
+        rm -rf {ROOT}/pkgs/tqdm-*
     """)
     old.contains((*CONDA, "tqdm =4.70"), ())
     run = old.play(conda_env_channels=[f"file://{folder}", mirror])

@@ -23,11 +23,11 @@ request = urllib.request.Request("http://127.0.0.1:8888/api/kernels", b"{}", {"A
 kernel = json.load(urllib.request.urlopen(request))["id"]
 client = BlockingKernelClient()
 client.load_connection_file(str(pathlib.Path.home() / f".local/share/jupyter/runtime/kernel-{kernel}.json"))
-client.start_channels(hb=False)
+client.start_channels(hb=False)  # the heart beats for the server
 client.wait_for_ready(60)
 client.execute("import time; time.sleep(600)")
 ask = urllib.request.Request(request.full_url, headers=request.headers)
-while json.load(urllib.request.urlopen(ask))[0]["execution_state"] != "busy":
+while "busy" not in [k["execution_state"] for k in json.load(urllib.request.urlopen(ask))]:
     time.sleep(0.1)
 """
 """Starts a kernel that computes for as long as the tests may need it, and waits until the server knows."""
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 def notebook(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
     """The role run for the first time, with all that Ansible can tell of it kept."""
     found = Notebook(host, tmp_path_factory.mktemp("notebook"))
-    assert found.play("--check").ok().changed == {"environment": 1}
+    assert found.play("--check").ok().changed == {host.name: 1}
     assert host.run("test -e /etc/gpulab/jupyter").returncode == 1
     found.install()
     assert found.play("--check").ok()
@@ -72,7 +72,7 @@ def test_only_its_owner_can_read_the_token(notebook: Notebook) -> None:
         "700 ubuntu",
     ]
     (file,) = notebook.local.iterdir()
-    assert file.name == "environment.url"
+    assert file.name == f"{notebook.host.name}.url"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text() == f"http://127.0.0.1:8888/?token={notebook.token}\n"
 
@@ -137,7 +137,7 @@ def test_public_access_is_encrypted_and_ends_with_the_tunnel(notebook: Notebook,
     with pytest.raises(OSError, match=r"reset|disconnected|closed|Remote end"):
         call(url.replace("https", "http"))
     assert notebook.host.sh("stat -c '%a %U' /etc/gpulab/jupyter/key.pem").strip() == "400 ubuntu"
-    assert notebook.play(**PUBLIC, jupyter_server_public_name=address).ok().changed == {"environment": 0}
+    assert notebook.play(**PUBLIC, jupyter_server_public_name=address).ok().changed == {notebook.host.name: 0}
     notebook.play().ok()
     assert notebook.listening() == ["127.0.0.1:8888"]
 

@@ -126,7 +126,7 @@ def test_lab_from_a_folder_runs_once(host: Host, labs: Callable[..., Run], tmp_p
 
 @pytest.fixture(scope="module")
 def failures(labs: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with a cell that fails, an accuracy that is too low and a cell that takes too long, and a lab behind them."""
+    """A run of labs with a cell that fails, a low accuracy and a cell that takes too long, and one behind them."""
     folder = tmp_path_factory.mktemp("failures")
     accuracy = {"values": {"accuracy": "accuracy ([0-9.]+)"}, "assertions": {"accuracy": {"minimum": 0.98}}}
     return labs(
@@ -193,9 +193,9 @@ def test_lab_from_git_is_run_at_its_commit_and_the_users_changes_stay(
 
     host.sh("echo mine > ~/notebooks/cloned/part/lab.ipynb")
     told = labs(origin | {"commit": second}).ok()
-    assert "has changes of your own (part/lab.ipynb), which stay" in told.output
+    assert "has changes of your own (part/lab.ipynb), which stay" in told.flat
     told = labs(origin | {"commit": first}).ok()
-    assert "so it is left alone and not run at" in told.output
+    assert "so it is left alone and not run at" in told.flat
     assert host.sh("cd ~/notebooks/cloned && git rev-parse HEAD && cat part/lab.ipynb").split() == [second, "mine"]
 
 

@@ -113,6 +113,9 @@ def test_a_cell_runs_and_shows_its_output(browser: WebDriver, address: str, host
         browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content").is_displayed()
     )
     browser.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content").click()
+    # What is run before there is a kernel is not run at all.
+    idle = "//*[contains(@class, 'jp-StatusBar-TextItem') and contains(., '| Idle')]"
+    wait(browser, lambda page: page.find_element(By.XPATH, idle))
     code = "import os; print(6 * 7, os.getcwd())"
     ActionChains(browser).send_keys(code).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT).perform()
     wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-OutputArea-output pre").text.strip())

@@ -1,6 +1,7 @@
 """Print what the benchmark needs to know of a host, as JSON.
 
-Arguments: the benchmark's folder, and the prefix of an environment that may have PyTorch ("" for none); neither need exist.
+Arguments: the benchmark's folder, and the prefix of an environment that may have PyTorch, "" for none. Neither has to
+exist.
 """
 
 import importlib.util

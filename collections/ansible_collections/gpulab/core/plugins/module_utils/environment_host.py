@@ -124,7 +124,7 @@ def packages(prefix):
 
 def python(prefix):
     """{version, error} of a prefix's Python; the error is "" when it runs."""
-    code, output = run([prefix + "/bin/python", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"])
+    code, output = run([prefix + "/bin/python", "-B", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"])
     said = (output.strip().splitlines() or [""])[-1]
     return {"version": said, "error": ""} if code == 0 else {"version": "", "error": said or "exit code %d" % code}
 

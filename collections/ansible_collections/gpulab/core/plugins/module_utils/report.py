@@ -21,8 +21,8 @@ def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
 
     plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
     as the host itself says. result: the benchmark's JSON or None. driver: nvidia_driver's report or None.
-    min_speedup: GPU over CPU below which a GPU is not worth it. workplace: what conda_env, jupyter_server and course_labs
-    left, {"environment", "notebook", "labs"}, each empty where its role was not run.
+    min_speedup: GPU over CPU below which a GPU is not worth it. workplace: what conda_env, jupyter_server and
+    course_labs left, {"environment", "notebook", "labs"}, each empty where its role was not run.
     """
     workplace = workplace or {}
     judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
