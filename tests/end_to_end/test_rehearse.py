@@ -67,6 +67,10 @@ def check(clone: Path, output: str) -> None:
     assert run["accuracy"] >= 0.98
     assert report["environment"]["imports"].keys() >= {"torch", "cv2", "tqdm", "matplotlib"}
     assert {lab["name"] for lab in report["labs"] if lab["passed"]} == {"LeNet-Lab", "MNIST-MLP"}
+    for lab in report["labs"]:
+        executed = clone / f"reports/rehearsal/rehearsal-labs/{lab['name']}"
+        assert json.loads(executed.with_suffix(".ipynb").read_text())["cells"]
+        assert f"{lab['values']['accuracy']:.4f}"[:5] in executed.with_suffix(".html").read_text()
     assert report["notebook"]["access"] == "tunnel"
     assert report["price"]["usd_per_hour"] > 0
     assert report["stand_ins"]

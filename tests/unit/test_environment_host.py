@@ -148,6 +148,20 @@ def test_environment_of_another_conda_is_found(root: Root, tmp_path: Path, monke
     assert environment_host.elsewhere(str(root.path), "x-none") == str(tmp_path / "x-none")
 
 
+def test_condas_of_the_host_are_found_where_installers_put_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "miniconda3/bin"
+    folder.mkdir(parents=True)
+    for name, script in (("conda", "echo conda 24.1.2"), ("mamba", "exit 1")):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    found = {tool["path"]: tool["version"] for tool in environment_host.tools()}
+    assert found[str(folder / "conda")] == "conda 24.1.2"
+    assert str(folder / "mamba") not in found
+
+
 def test_free_megabytes_of_a_folder_that_is_not_yet_there(tmp_path: Path) -> None:
     there = environment_host.free_megabytes(str(tmp_path))
     assert there > 0
