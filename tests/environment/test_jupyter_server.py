@@ -110,12 +110,11 @@ def test_a_port_in_use_says_by_whom(notebook: Notebook) -> None:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"jupyter_access": "public"}, ["jupyter_cidr is empty", "-e jupyter_access=tunnel"]),
         (PUBLIC | {"jupyter_cidr": "0.0.0.0/0"}, ["whole world", "-e allow_world=true"]),
         (PUBLIC | {"jupyter_server_tls": False}, ["jupyter_server_tls is false", "token in clear"]),
         (PUBLIC | {"jupyter_server_tls_certificate": "/nowhere.pem"}, ["/nowhere.pem", "give both or none"]),
     ],
-    ids=["no network", "the world", "no TLS", "half a certificate"],
+    ids=["the world", "no TLS", "half a certificate"],
 )
 def test_public_access_is_refused(notebook: Notebook, variables: dict[str, object], words: list[str]) -> None:
     before = notebook.pid

@@ -184,7 +184,11 @@ def marker(path: Path) -> dict[str, Any]:
 def test_switch_marks_points_and_removes_the_old(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
     old, new = root.prefix(1, marker={"key": "b" * 64}), root.prefix(2)
     root.link.symlink_to(old)
+    for name in (old.name, f"{old.name}.job", new.name):
+        (root.path / "build" / name).mkdir(parents=True)
+    (root.path / f"build/{old.name}.sh").touch()
     result = switch(root, new, capsys)
+    assert [path.name for path in (root.path / "build").iterdir()] == [new.name]
     assert (result["changed"], result["removed"], result["kept"]) == (True, [str(old)], {})
     assert root.link.resolve() == new
     assert root.names() == ["x", new.name]

@@ -118,10 +118,16 @@ def test_the_unit_of_a_machine_without_systemd_is_unknown() -> None:
 
 
 def test_the_key_is_read_from_the_running_process() -> None:
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, jupyter_host.KEY: "0123abcd"}) as process:
+    environment = {**os.environ, jupyter_host.KEY: "0123abcd"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], env=environment, stdin=pipe, stdout=pipe, bufsize=0) as process:
+        assert process.stdin
+        assert process.stdout
+        # The kernel knows a process's environment once it runs, which is a moment after it was started.
+        process.stdin.write(b"there\n")
+        assert process.stdout.readline() == b"there\n"
         said = f"LoadState=loaded\nActiveState=active\nMainPID={process.pid}\nResult=success\n"
         unit = jupyter_host.unit(lambda _command: (0, said, ""), "x")
-        process.kill()
     assert unit == {"loaded": True, "state": "active", "pid": process.pid, "result": "success", "key": "0123abcd"}
 
 

@@ -23,7 +23,7 @@ CN = gpulab notebook
 
 [extensions]
 basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature, keyEncipherment
+keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 subjectAltName = %s
 """

@@ -96,11 +96,18 @@ def spare(link, prefix, foreign):
 
 
 def remove(prefix):
-    """Remove a prefix; first what says that it is whole, so that a killed run does not leave it half and marked."""
+    """Remove a prefix and what it was made with; first what says that it is whole, so that a killed run does not leave it half and marked."""
     for name in (environment_host.MARKER, environment_commands.BUILT):
         if os.path.exists(os.path.join(prefix, name)):
             os.unlink(os.path.join(prefix, name))
     shutil.rmtree(prefix)
+    root, name = os.path.dirname(os.path.dirname(prefix)), os.path.basename(prefix)
+    for ending in ("", ".sh", ".job"):
+        path = "%s/build/%s%s" % (root, name, ending)
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        elif os.path.exists(path):
+            os.unlink(path)
 
 
 def main():

@@ -80,7 +80,8 @@ def make(module, folder):
     files = {name: os.path.join(folder, name) for name in ("settings", "key", "certificate")}
     with open(files["settings"], "w") as file:
         file.write(certificates.settings(module.params["names"]))
-    command = ["req", "-x509", "-new", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", str(certificates.DAYS)]
+    command = ["req", "-x509", "-new", "-nodes", "-sha256", "-days", str(certificates.DAYS)]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     command += ["-config", files["settings"], "-keyout", files["key"], "-out", files["certificate"]]
     code, _out, err = module.run_command([module.get_bin_path("openssl", required=True), *command])
     if code:
