@@ -31,7 +31,7 @@ def test_the_courses_own_words_work(host: Any) -> None:
 
 
 def test_the_role_says_what_imports(result: dict[str, Any]) -> None:
-    assert {"torch", "cv2", "tqdm", "matplotlib", "pandas", "jupyterlab"} <= set(result["imports"])
+    assert {"torch", "cv2", "tqdm", "matplotlib", "pandas", "sklearn"} <= set(result["imports"])
     assert result["imports"]["torch"] == "2.13.0+cpu"
     assert (result["name"], result["profile"], result["build"]) == ("carnd-term1", "modern", "cpu")
     assert (result["extras"], result["fixed"]) == ([], [])

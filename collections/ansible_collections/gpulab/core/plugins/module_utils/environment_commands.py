@@ -61,9 +61,10 @@ def pip_sources(wheels, torch_index, build):
 def pip_install(prefix, sources):
     """argv to which requirements are added. sources: options that say where packages come from.
 
-    Nothing is cached: a second copy of a PyTorch would not be read again.
+    Nothing is cached: a second copy of a PyTorch would not be read again. Nothing is compiled ahead:
+    Python does so for the few modules that are imported.
     """
-    quiet = ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
+    quiet = ["--no-compile", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
     return [prefix + "/bin/python", "-m", "pip", "install", *quiet, *list(sources)]
 
 

@@ -96,7 +96,7 @@ def spare(link, prefix, foreign):
 
 
 def remove(prefix):
-    """Remove a prefix and what it was made with; first what says that it is whole, so that a killed run does not leave it half and marked."""
+    """Remove a prefix and what it was made with; first its mark, so that a killed run leaves none that looks whole."""
     for name in (environment_host.MARKER, environment_commands.BUILT):
         if os.path.exists(os.path.join(prefix, name)):
             os.unlink(os.path.join(prefix, name))
