@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from ansible_collections.gpulab.core.plugins.module_utils import environment_com
 
 MICROMAMBA = {"kind": "micromamba", "path": "/r/bin/micromamba"}
 FILES = {"requirements.txt": "it's ${not} `a` \\\n    template\n", "environment.yml": "{}"}
+WRITES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 CONDA = {"kind": "conda", "path": "/opt/conda/bin/conda"}
 
 
@@ -55,9 +58,15 @@ class Script:
         self.prefix = self.root / "envs/x-1"
         self.prefix.parent.mkdir(parents=True)
 
-    def text(self, *steps: tuple[str, list[str]], fresh: bool = True, leftovers: tuple[str, ...] = ()) -> str:
+    def text(
+        self,
+        *steps: tuple[str, list[str]],
+        fresh: bool = True,
+        leftovers: tuple[str, ...] = (),
+        imports: tuple[str, ...] = (),
+    ) -> str:
         where = (str(self.root), str(self.prefix), str(self.root / "build/x-1"))
-        text: str = commands.script(*where, FILES, steps, fresh, "key", leftovers)
+        text: str = commands.script(*where, FILES, steps, fresh, "key", leftovers, imports)
         return text
 
     def run(self, *steps: tuple[str, list[str]], fresh: bool = True, leftovers: tuple[str, ...] = ()) -> list[str]:
@@ -136,3 +145,18 @@ def test_steps_of_two_runs_do_not_meet(script: Script) -> None:
 
 def test_users_own_packages_do_not_count(script: Script) -> None:
     assert "1" in script.run(("create", ["sh", "-c", "echo $PYTHONNOUSERSITE"]), fresh=False)
+
+
+def test_what_is_imported_is_compiled_and_what_does_not_import_is_no_failure(script: Script, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "good.py").touch()
+    (code / "bad.py").write_text("import sys; print('noise'); sys.exit(3)")
+    python = script.prefix / "bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={code} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    text = script.text(fresh=False, imports=("bad", "no_such_module", "good"))
+    done = subprocess.run(["sh"], input=text, capture_output=True, text=True, check=False, env=WRITES)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "gpulab: compile\ngpulab: done\n", "")
+    assert [file.name.split(".")[0] for file in code.glob("__pycache__/good.*")] == ["good"]

@@ -37,6 +37,7 @@ def wanted(**changes: Any) -> dict[str, Any]:
         "keep_extras": True,
         "adopt": False,
         "rebuild": False,
+        "imports": ["tqdm"],
     }
     return base | changes
 

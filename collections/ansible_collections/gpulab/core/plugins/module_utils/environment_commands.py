@@ -61,8 +61,8 @@ def pip_sources(wheels, torch_index, build):
 def pip_install(prefix, sources):
     """argv to which requirements are added. sources: options that say where packages come from.
 
-    Nothing is cached: a second copy of a PyTorch would not be read again. Nothing is compiled ahead:
-    Python does so for the few modules that are imported.
+    Nothing is cached: a second copy of a PyTorch would not be read again. Nothing is compiled: pip would compile
+    all of it, which takes longer than the rest; the script does so for what is imported.
     """
     quiet = ["--no-compile", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
     return [prefix + "/bin/python", "-m", "pip", "install", *quiet, *list(sources)]
@@ -113,18 +113,30 @@ _FILE = """\
 cat >{path} <<'gpulab: end of file'
 {text}gpulab: end of file
 """
+_COMPILE = """\
+# Compiles what these modules import, as later checks write nothing. What does not import is for those to tell.
+echo "gpulab: compile"
+"$prefix/bin/python" -s -c '
+import importlib, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        pass
+' {imports} </dev/null >/dev/null 2>&1
+"""
 _DONE = """\
 echo {key} >"$built.part"
 mv "$built.part" "$built"
 """
 
 
-def script(root, prefix, folder, files, steps, fresh, key, leftovers):
+def script(root, prefix, folder, files, steps, fresh, key, leftovers, imports):
     """The text of a POSIX shell script that runs `steps`, [[name, argv], ...], one after the other, under a lock.
 
     folder, files: where it first writes which texts, {name: text}. fresh: the prefix is made anew, removed again when a
-    step fails, and marked with the key when all have succeeded. leftovers: folders of killed runs, removed first. A
-    script, so that all of it is one job that can be waited for.
+    step fails, and marked with the key when all have succeeded. leftovers: folders of killed runs, removed first.
+    imports: modules that will be imported. A script, so that all of it is one job that can be waited for.
     """
     on_failure = 'rm -rf -- "$prefix"' if fresh else ":"
     text = _HEAD.format(lock=quote(root + "/lock"), prefix=quote(prefix), built=BUILT, on_failure=on_failure)
@@ -137,4 +149,6 @@ def script(root, prefix, folder, files, steps, fresh, key, leftovers):
         text += "step %s %s\n" % (quote(name), " ".join(quote(word) for word in argv))
         if fresh and name == "create":
             text += 'ls "$prefix/conda-meta" >"$prefix/%s"\n' % BASE
+    if imports:
+        text += _COMPILE.format(imports=" ".join(quote(name) for name in imports))
     return text + (_DONE.format(key=key) if fresh else "") + 'echo "gpulab: done"\n'

@@ -74,7 +74,9 @@ def decide(wanted, found):
     if plan["steps"]:
         plan["refused"] = refusal(plan, wanted, found)
         where, steps, files = (wanted["root"], plan["prefix"], plan["folder"]), plan["steps"], plan.pop("files")
-        plan["script"] = commands.script(*where, files, steps, plan["fresh"], wanted["key"], plan["leftovers"])
+        plan["script"] = commands.script(
+            *where, files, steps, plan["fresh"], wanted["key"], plan["leftovers"], wanted["imports"]
+        )
     return plan
 
 
