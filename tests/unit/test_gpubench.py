@@ -142,9 +142,23 @@ def test_no_epochs_are_refused(tmp_path: Path) -> None:
     assert "--epochs is 0, expected at least 1" in done.stderr
 
 
+def probe(*arguments: str) -> dict[str, Any]:
+    """What host_probe.py says of this machine."""
+    command = [sys.executable, str(FILES / "host_probe.py"), *arguments]
+    facts: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return facts
+
+
+def test_host_probe_finds_the_pytorch_of_an_environment_behind_its_link(tmp_path: Path) -> None:
+    (tmp_path / "env-1/lib/python3.12/site-packages/torch-2.13.0+cpu.dist-info").mkdir(parents=True)
+    (tmp_path / "env").symlink_to("env-1")
+    facts = probe(str(tmp_path), str(tmp_path / "env"))
+    assert (facts["environment"], facts["environment_torch"]) == (str(tmp_path / "env-1"), "2.13.0+cpu")
+
+
 def test_host_probe_describes_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    command = [sys.executable, str(FILES / "host_probe.py"), str(tmp_path / "a/b")]
-    facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    facts = probe(str(tmp_path / "a/b"), "")
+    assert (facts["environment"], facts["environment_torch"]) == ("", "")
     assert facts["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert facts["megabytes_free"] > 0
     assert facts["can_make_environments"] is (importlib.util.find_spec("ensurepip") is not None)
