@@ -160,7 +160,7 @@ def index(channel: Path) -> None:
 
 
 def _repodata_of(archive: Path) -> dict[str, Any]:
-    import zstandard  # type: ignore[import-not-found, unused-ignore]
+    import zstandard  # type: ignore[import-not-found, unused-ignore]  # in channel-tools, not in .venv
 
     with zipfile.ZipFile(archive) as whole:
         packed = whole.read(f"info-{archive.stem}.tar.zst")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import rattler  # type: ignore[import-not-found, unused-ignore]  # in channel-tools, not in .venv
-from rattler.exceptions import (  # type: ignore[import-not-found, unused-ignore]
+from rattler.exceptions import (  # type: ignore[import-not-found, unused-ignore]  # as above
     InstallerError,
     InvalidMatchSpecError,
     SolverError,

@@ -31,6 +31,7 @@ def part(archive: Path, which: str) -> dict[str, bytes]:
         packed = whole.read(f"{which}-{archive.stem}.tar.zst")
     raw = zstandard.ZstdDecompressor().stream_reader(packed).read()
     with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        # None only for what is no file, which the condition leaves out.
         return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
 
 

@@ -62,7 +62,7 @@ def pip_install(prefix, sources):
     """argv to which requirements are added. sources: options that say where packages come from.
 
     Nothing is cached: a second copy of a PyTorch would not be read again. Nothing is compiled: pip would compile
-    all of it, which takes longer than the rest; the script does so for what is imported.
+    all of it; the script does so for what is imported.
     """
     quiet = ["--no-compile", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar", "off"]
     return [prefix + "/bin/python", "-m", "pip", "install", *quiet, *list(sources)]

@@ -10,18 +10,10 @@ import os
 import pwd
 
 from ansible_collections.gpulab.core.plugins.module_utils import jupyter_generation, jupyter_listeners
+from ansible_collections.gpulab.core.plugins.module_utils.environment_host import read
 
 KEY = "GPULAB_JUPYTER_KEY"
 """Environment variable of the service by which a running server tells what it was started with."""
-
-
-def read(path):
-    """Text of a file, "" when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "replace")
-    except (IOError, OSError):
-        return ""
 
 
 def installed(prefix):
