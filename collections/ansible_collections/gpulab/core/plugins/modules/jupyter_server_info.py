@@ -71,6 +71,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.core.plugins.module_utils import (
+    environment_host,
     jupyter_access,
     jupyter_calls,
     jupyter_generation,
@@ -111,7 +112,7 @@ def host_problems(params, unit):
 
 def busy_kernels(params, unit):
     """Notebooks that compute in the running service, asked on the port that it really has."""
-    token = jupyter_secret.token_of(jupyter_host.read(params["token_file"])) if unit["pid"] else ""
+    token = jupyter_secret.token_of(environment_host.read(params["token_file"])) if unit["pid"] else ""
     if not token:
         return []
     for port in sorted({s.port for s in jupyter_host.listening_of(unit["pid"])}, key=lambda p: p != params["port"]):

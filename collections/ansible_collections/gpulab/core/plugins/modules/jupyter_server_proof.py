@@ -48,6 +48,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.core.plugins.module_utils import (
+    environment_host,
     jupyter_calls,
     jupyter_host,
     jupyter_listeners,
@@ -90,7 +91,7 @@ def wait(module, base):
 
 def prove(module, base):
     """Addresses that the server listens on. Raises Refused when it admits whom it should not, or not whom it should."""
-    token = jupyter_secret.token_of(jupyter_host.read(module.params["token_file"]))
+    token = jupyter_secret.token_of(environment_host.read(module.params["token_file"]))
     if not token:
         raise Refused("%s holds no token, expected the one that the role makes" % module.params["token_file"])
     module.no_log_values.add(token)

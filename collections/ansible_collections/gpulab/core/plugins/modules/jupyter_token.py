@@ -41,7 +41,7 @@ import stat
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gpulab.core.plugins.module_utils import jupyter_host, jupyter_secret
+from ansible_collections.gpulab.core.plugins.module_utils import environment_host, jupyter_secret
 
 
 def is_private(path):
@@ -76,7 +76,7 @@ def main():
         supports_check_mode=True,
     )
     path = module.params["path"]
-    token = "" if module.params["rotate"] else jupyter_secret.token_of(jupyter_host.read(path))
+    token = "" if module.params["rotate"] else jupyter_secret.token_of(environment_host.read(path))
     # A token that others could read is one that others may know.
     if token and not is_private(path):
         token = ""
