@@ -14,7 +14,11 @@ def main() -> int:
         prog="bin/rehearse", description="The whole journey on this machine, against an embedded AWS."
     )
     parser.add_argument("what", nargs="?", choices=["run", "up", "down"], default="run")
-    what = parser.parse_args().what
+    parser.add_argument(
+        "-e", "--extra-vars", action="append", default=[], metavar="NAME=VALUE", help="given to every playbook"
+    )
+    options = parser.parse_args()
+    what = options.what
     if what == "down":
         session.down()
         return 0
@@ -24,7 +28,7 @@ def main() -> int:
             f"The embedded AWS answers at {cloud['url']}. Next: . {(settings.STATE / 'env').relative_to(settings.ROOT)}"
         )
         return 0
-    return journey.run()
+    return journey.run(options.extra_vars)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,11 @@ class Failed(Exception):
 
 @dataclass
 class Journey:
-    """One run: the cloud it runs against and what each stage took. `seen` carries facts from stage to stage."""
+    """One run: the cloud, the variables given to every playbook, what each stage took, facts from stage to stage."""
 
     url: str
     env: dict[str, str]
+    extra: list[str] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)
     took: list[tuple[str, float, str]] = field(default_factory=list)
 
@@ -49,6 +50,7 @@ class Journey:
 
     def playbook(self, name: str, *arguments: str) -> dict[str, int]:
         """Run a root playbook with its output streamed; return host to number of changes, or raise Failed."""
+        arguments += tuple(f"--extra-vars={given}" for given in self.extra)
         command = [str(settings.ROOT / ".venv/bin/ansible-playbook"), f"{name}.yml", *arguments]
         print("$ ansible-playbook", f"{name}.yml", *arguments, flush=True)
         process = subprocess.Popen(
@@ -135,13 +137,14 @@ class Journey:
         for name, value in expected.items():
             if report[name] != value:
                 raise Failed(f"The report's {name} is {report[name]!r}, and {value!r} was expected.")
-        accuracy = report["benchmark"]["lenet"]["cpu"]["accuracy"]
-        if accuracy < 0.98:
-            raise Failed(f"LeNet-5 reached a test accuracy of {accuracy:.4f}, and at least 0.98 was expected.")
+        runs = [report["benchmark"][net]["cpu"] for net in ("lenet", "mlp")]
+        if report["benchmark"]["gates"]["reasons"]:
+            raise Failed(f"The nets did not learn what they should: {report['benchmark']['gates']['reasons'][0]}")
         if report["environment"]["name"] != "carnd-term1" or not all(lab["passed"] for lab in report["labs"] or [{}]):
             raise Failed("The report has no environment carnd-term1 or no passed labs, and both were expected.")
         price = report["price"]["usd_per_hour"]
-        return f"{report['verdict']}: LeNet-5 {100 * accuracy:.2f} % on the test set, ${price:.3f} an hour"
+        learned = " and ".join(f"{100 * run['accuracy']:.2f} %" for run in runs)
+        return f"{report['verdict']}: LeNet-5 and the MLP {learned} on the test set, ${price:.3f} an hour"
 
     def login(self) -> str:
         """`ssh NAME` works, against the pinned host key."""
@@ -162,6 +165,15 @@ class Journey:
         if [i["InstanceId"] for i in self.instances()] != [self.seen["id"]]:
             raise Failed("The second provision.yml did not keep the instance.")
         return f"changed=0, still {self.seen['id']}"
+
+    def benchmark(self) -> str:
+        """On its own the benchmark finds its result, and draws the same picture beside it."""
+        picture = REPORT.with_name(f"{HOST}-benchmark.svg")
+        drawn = picture.read_bytes()
+        self.playbook("benchmark")
+        if picture.read_bytes() != drawn:
+            raise Failed(f"benchmark.yml measured again and changed {picture.name}, and the result was there.")
+        return str(picture.relative_to(settings.ROOT))
 
     def status(self) -> str:
         """What an everyday look shows."""
@@ -227,6 +239,7 @@ STAGES = {
     "login": Journey.login,
     "notebook": Journey.notebook,
     "provision again": Journey.again,
+    "benchmark": Journey.benchmark,
     "status": Journey.status,
     "stop": Journey.stop,
     "start": Journey.start,
@@ -235,8 +248,8 @@ STAGES = {
 }
 
 
-def run() -> int:
-    """Run the whole journey; return the exit code. The cloud is removed however it ends."""
+def run(extra: list[str]) -> int:
+    """Run the whole journey with extra variables; return the exit code. The cloud is removed however it ends."""
     if session.running():
         print(
             "A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.",
@@ -249,7 +262,7 @@ def run() -> int:
     code = 0
     try:
         cloud = session.up()
-        journey = Journey(cloud["url"], environment.process(cloud["url"]))
+        journey = Journey(cloud["url"], environment.process(cloud["url"]), extra)
         for name, act in STAGES.items():
             journey.stage(name, lambda act=act: act(journey))  # type: ignore[misc]
     except Failed as failed:

@@ -17,10 +17,13 @@ settings.register_profile("gpulab", deadline=None, suppress_health_check=[Health
 settings.load_profile("gpulab")
 
 ROOT = Path(__file__).resolve().parents[1]
-# What fails in seconds comes first; what waits for the driver hosts' images, minutes of compiling, comes last.
-ORDER = ("unit", "lint", "playbooks", "end_to_end", "molecule", "environment", "driver", "vm")
+# What fails in seconds comes first, then what measures speed, while nothing else runs; what waits for the driver hosts'
+# images, minutes of compiling, comes last.
+ORDER = ("unit", "lint", "benchmark", "playbooks", "end_to_end", "molecule", "environment", "driver", "vm")
 # Goes on beside the tests between, which wait for hosts more than they compute.
 BACKGROUND = "test_another_python.py"
+# Nothing that this journey is for depends on how long the host trains.
+SHORT = ("-e", "gpu_benchmark_epochs=1", "-e", '{"course_labs_only": ["LeNet-Lab"]}')
 
 
 def folder(item: pytest.Item) -> str:
@@ -63,7 +66,7 @@ def images_of_driver_hosts(request: pytest.FixtureRequest) -> Iterator[subproces
 def journey_with_another_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey | None]:
     """A journey in a fresh clone, under way; None where this machine has only one supported Python."""
     python = another_python()
-    journey = Journey(tmp_path_factory.mktemp("another"), python) if python else None
+    journey = Journey(tmp_path_factory.mktemp("another"), python, *SHORT) if python else None
     yield journey
     if journey:
         journey.end()

@@ -45,15 +45,15 @@ def environment() -> dict[str, str]:
 
 
 class Journey:
-    """A journey under way. `clone`: its folder; `python`: the interpreter that its bin/setup takes."""
+    """A journey under way. `clone`: its folder; `python`: what its bin/setup takes; `arguments`: bin/rehearse's."""
 
-    def __init__(self, folder: Path, python: str) -> None:
+    def __init__(self, folder: Path, python: str, *arguments: str) -> None:
         self.clone = folder / "clone"
         self.log = folder / "log"
         clone(self.clone)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                ["bin/rehearse"],
+                ["bin/rehearse", *arguments],
                 cwd=self.clone,
                 env=environment() | {"PYTHON": python},
                 stdin=subprocess.DEVNULL,

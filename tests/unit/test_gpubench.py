@@ -94,37 +94,66 @@ def test_limit_text_reads_both_versions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wall", "cpu", "threads", "chunks", "doubts"),
+    ("effort", "chunks", "doubts"),
     [
-        (10.0, 19.9, 2, [1.0, 1.1, 1.05], []),
-        (10.0, 12.0, 2, [1.0, 1.1, 1.05], ["12.0 s of CPU in 10.0 s with 2 thread"]),
-        (10.0, 9.9, 1, [1.0, 1.5, 1.6], ["median chunk took 1.5000 s"]),
-        (10.0, 5.0, 1, [1.0, 3.0], ["5.0 s of CPU", "median chunk"]),
-        (10.0, 10.0, 1, [], []),
+        ((10.0, 19.9, None, 2), [1.0, 1.1, 1.05], []),
+        ((10.0, 12.0, None, 2), [1.0, 1.1, 1.05], ["12.0 s of CPU in 10.0 s with 2 thread"]),
+        # Two threads that wait for each other, and not for a core, are no sign of a neighbour.
+        ((10.0, 12.0, 0.5, 2), [1.0, 1.1, 1.05], []),
+        ((10.0, 19.0, 1.5, 2), [1.0, 1.1, 1.05], ["waited 1.5 s for a core in 10.0 s"]),
+        ((10.0, 9.9, 0.1, 1), [1.0, 1.5, 1.6], ["median chunk took 1.5000 s"]),
+        ((10.0, 5.0, 5.0, 1), [1.0, 3.0], ["5.0 s of CPU", "waited 5.0 s", "median chunk"]),
+        ((10.0, 10.0, 0.0, 1), [], []),
     ],
 )
-def test_cpu_doubts(wall: float, cpu: float, threads: int, chunks: list[float], doubts: list[str]) -> None:
-    found = part("judge").cpu_doubts(wall, cpu, threads, chunks)
+def test_cpu_doubts(effort: tuple[Any, ...], chunks: list[float], doubts: list[str]) -> None:
+    judge = part("judge")
+    found = judge.cpu_doubts(judge.Effort(*effort), chunks)
     assert len(found) == len(doubts)
     assert all(expected in sentence for expected, sentence in zip(doubts, found, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "test", "missed"),
+    ("net", "loss", "accuracies", "test", "missed"),
     [
-        ([0.96], 0.95, []),
-        ([0.96] * 10, 0.98, []),
-        ([0.96] * 10, 0.9799, ["test accuracy 0.9799 after 10 epochs"]),
-        ([0.92], 0.92, ["validation accuracy 0.9200 after the first epoch"]),
-        ([0.1] * 10, 0.1, ["after the first epoch", "after 10 epochs"]),
+        ("lenet", 0.37, [0.96], 0.95, []),
+        ("lenet", 0.37, [0.96] * 10, 0.98, []),
+        ("lenet", 0.37, [0.96] * 10, 0.9799, ["test accuracy 0.9799 after 10 epochs"]),
+        ("lenet", 0.37, [0.92], 0.92, ["LeNet-5 on cpu: accuracy 0.9200 after the first epoch"]),
+        ("lenet", 2.3, [0.1] * 10, 0.1, ["loss 2.3000 in the first epoch", "after the first epoch", "after 10 epochs"]),
+        ("mlp", 0.82, [0.90] * 10, 0.97, []),
+        ("mlp", 0.77, [0.90], 0.90, ["the MLP on cpu: loss 0.7700 in the first epoch, expected 0.78 to 0.88"]),
+        ("mlp", 0.82, [0.90] * 10, 0.96, ["test accuracy 0.9600 after 10 epochs, expected at least 0.965"]),
     ],
 )
-def test_lenet_gates(accuracies: list[float], test: float, missed: list[str]) -> None:
+def test_gates(net: str, loss: float, accuracies: list[float], test: float, missed: list[str]) -> None:
     judge = part("judge")
-    found = judge.lenet_gates("cpu", accuracies, test)
+    found = judge.missed_gates(net, "cpu", [loss] * len(accuracies), accuracies, test)
     assert len(found) == len(missed)
     assert all(expected in sentence for expected, sentence in zip(missed, found, strict=True))
     assert judge.gates(found) == {"passed": not missed, "reasons": found}
+
+
+def test_a_loss_that_is_no_number_is_said() -> None:
+    assert part("judge").not_a_number("lenet", "cuda", 0.3, 1) == []
+    (sentence,) = part("judge").not_a_number("lenet", "cuda", float("nan"), 2)
+    assert sentence.startswith("LeNet-5 on cuda: the loss is nan after epoch 2, expected a finite number")
+
+
+def task(folder: Path, number: str, schedstat: str) -> None:
+    (folder / number).mkdir(parents=True)
+    (folder / number / "schedstat").write_text(schedstat)
+
+
+def test_waiting_is_summed_over_threads(tmp_path: Path) -> None:
+    task(tmp_path, "7", "9000000000 1500000000 3\n")
+    task(tmp_path, "8", "1 250000000 3\n")
+    assert part("machine").waited_seconds(tmp_path) == 1.75
+
+
+def test_waiting_is_unknown_where_the_kernel_does_not_tell(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    assert part("machine").waited_seconds(tmp_path) is None
 
 
 def test_a_result_that_is_there_is_kept_with_once(tmp_path: Path) -> None:

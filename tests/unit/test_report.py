@@ -9,7 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history, mask
+from ansible_collections.gpulab.core.plugins.module_utils.report import BENCHMARK, build, driver_history, mask
+
+from tests.unit import benchmark_documents as fakes
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "roles/proof_report/files/report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -39,33 +41,9 @@ HOST: dict[str, Any] = {
 }
 
 
-def run(seconds: float) -> dict[str, Any]:
-    """One training run as gpubench writes it."""
-    return {
-        "seconds_per_epoch": seconds,
-        "images_per_second": 55000 / seconds,
-        "epochs": 10,
-        "loss": 0.01,
-        "losses": [0.3, 0.01],
-        "accuracy": 0.99,
-        "gflops": 20.0,
-        "fraction_of_gemm_rate": 0.2,
-        "threads": 2,
-        "cpu_seconds": 90.0,
-        "reliable": True,
-    }
-
-
-def result(**devices: dict[str, Any]) -> dict[str, Any]:
-    """A benchmark document with these devices."""
-    found = {"cuda": "cuda" in devices, "name": "Tesla T4" if "cuda" in devices else None}
-    gates = {"passed": True, "reasons": []}
-    return {"torch": "2.13.0", "lenet": devices, "device_found": found, "gates": gates, "argv": ["--secret"]}
-
-
 def verified() -> dict[str, Any]:
     """A report of a real GPU in real AWS."""
-    return copy.deepcopy(build(PLAN, HOST, SYSTEM, result(cpu=run(8), cuda=run(1)), 1.5))
+    return copy.deepcopy(build(PLAN, HOST, SYSTEM, fakes.both() | {"argv": ["--secret"]}, {}))
 
 
 def test_a_gpu_in_aws_is_verified_and_valid() -> None:
@@ -79,11 +57,15 @@ def test_a_gpu_in_aws_is_verified_and_valid() -> None:
         "imdsv2_required": True,
         "volume_encrypted": True,
     }
-    assert set(report["benchmark"]) == {"torch", "lenet"}
+    assert set(report["benchmark"]) == set(BENCHMARK) - {"distributed"}
+    assert report["sentence"] == (
+        "Tesla T4 trains LeNet-5 5.0 times and the MLP 4.0 times as fast as the host's CPU (2 threads), "
+        "for $0.542 an hour: worth it."
+    )
 
 
 def test_an_emulated_aws_without_a_gpu_is_rehearsed_and_says_both_stand_ins() -> None:
-    report = build(EMULATED, HOST, SYSTEM, result(cpu=run(8)), 1.5)
+    report = build(EMULATED, HOST, SYSTEM, fakes.cpu_only(), {})
     VALIDATOR.validate(report)
     assert report["verdict"] == "rehearsed"
     aws, gpu = report["stand_ins"]
@@ -92,7 +74,7 @@ def test_an_emulated_aws_without_a_gpu_is_rehearsed_and_says_both_stand_ins() ->
 
 
 def test_no_benchmark_is_failed_and_still_a_valid_report() -> None:
-    report = build(PLAN, HOST, SYSTEM, None, 1.5)
+    report = build(PLAN, HOST, SYSTEM, None, {})
     VALIDATOR.validate(report)
     assert report["verdict"] == "failed"
     assert report["benchmark"] == {}
@@ -107,7 +89,7 @@ def test_a_verified_report_never_has_a_stand_in() -> None:
 
 
 def test_speedup_asked_for_decides() -> None:
-    assert build(PLAN, HOST, SYSTEM, result(cpu=run(8), cuda=run(1)), 9)["verdict"] == "failed"
+    assert build(PLAN, HOST, SYSTEM, fakes.both(), {"lenet": 9})["verdict"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +101,7 @@ def test_speedup_asked_for_decides() -> None:
     ],
 )
 def test_an_open_door_is_told(facts: dict[str, Any], name: str, expected: bool) -> None:
-    assert build(PLAN, HOST | facts, SYSTEM, None, 1.5)["security"][name] is expected
+    assert build(PLAN, HOST | facts, SYSTEM, None, {})["security"][name] is expected
 
 
 def test_the_account_is_masked_everywhere() -> None:
@@ -156,6 +138,11 @@ def test_every_promised_field_is_required(missing: str) -> None:
         (["benchmark", "lenet", "cuda", "accuracy"], 99.0),
         (["benchmark", "lenet", "cpu", "images_per_second"], 0),
         (["benchmark", "lenet", "cpu", "reliable"], "yes"),
+        (["benchmark", "mlp", "cpu", "style"], "magic"),
+        (["benchmark", "lenet", "speedup"], 0),
+        (["benchmark", "probes", "cpu", "copy_gbytes_per_second"], 0),
+        (["benchmark", "gates", "passed"], "yes"),
+        (["version"], 1),
     ],
 )
 def test_schema_refuses(path: list[str], value: Any) -> None:
@@ -166,6 +153,40 @@ def test_schema_refuses(path: list[str], value: Any) -> None:
     place[path[-1]] = value
     (error,) = VALIDATOR.iter_errors(report)
     assert list(error.absolute_path) == path
+
+
+def test_what_was_found_and_what_changed_is_in_the_report() -> None:
+    found = {"code": "throttled", "severity": "warning", "sentence": "Tesla T4 is throttled."}
+    change = {"net": "lenet", "device": "cpu", "ratio": 1.3, "beyond_noise": True, "sentence": "It takes longer."}
+    shared = {"world": 2, "backend": "gloo", "nodes": 2, "lenet": {"losses": [0.4]}}
+    parts = {
+        "health": {"findings": [found]},
+        "history": {"previous": None, "changes": [change]},
+        "distributed": shared,
+        "gpus": [fakes.GPU],
+    }
+    report = build(PLAN, HOST, SYSTEM, fakes.both() | parts, {})
+    VALIDATOR.validate(report)
+    assert {name: report["benchmark"][name] for name in parts} == parts
+    assert report["reasons"][-2:] == ["Tesla T4 is throttled.", "It takes longer."]
+
+
+def test_what_gpubench_really_wrote_is_a_valid_report() -> None:
+    """One epoch on two cores that other work kept busy, recorded on 2026-11-22: unreliable figures, which say so."""
+    recorded = json.loads((Path(__file__).parent / "benchmark_recorded.json").read_text())
+    report = build(EMULATED, HOST, SYSTEM, recorded, {})
+    VALIDATOR.validate(report)
+    assert report["verdict"] == "rehearsed"
+    assert report["benchmark"]["lenet"] == recorded["lenet"]
+    assert report["sentence"].endswith("; the machine was busy, so take no figure from it.")
+
+
+def test_a_loss_that_is_not_a_number_is_null_and_failed() -> None:
+    lost = fakes.document(lenet={"cpu": fakes.run("lenet", 2.0, loss=float("nan"), losses=[float("nan")])})
+    report = build(PLAN, HOST, SYSTEM, lost, {})
+    VALIDATOR.validate(report)
+    assert report["verdict"] == "failed"
+    assert report["benchmark"]["lenet"]["cpu"]["losses"] == [None]
 
 
 @pytest.mark.parametrize("figure", SCHEMA["$defs"]["run"]["required"])
@@ -192,7 +213,7 @@ REPAIRED = driver([{"verdict": "stale_loaded_module", "steps": ["reload_modules"
 
 @pytest.mark.parametrize("found", [None, driver([]), REPAIRED, driver([], "no_gpu", None)])
 def test_report_carries_the_driver_before_and_after(found: dict[str, Any] | None) -> None:
-    report = build(PLAN, HOST, SYSTEM, None, 1.5, found)
+    report = build(PLAN, HOST, SYSTEM, None, {}, found)
     VALIDATOR.validate(report)
     assert report["driver"] == found
 

@@ -41,10 +41,13 @@ def test_lenet_learned_in_one_epoch(result: dict[str, Any]) -> None:
 
 def test_figures_agree_with_each_other(result: dict[str, Any]) -> None:
     cpu = result["lenet"]["cpu"]
+    assert result["version"] == 2
     assert cpu["images_per_second"] == pytest.approx(55000 / cpu["seconds_per_epoch"])
     assert cpu["gflops"] == pytest.approx(cpu["images_per_second"] * 2 * 1131960 / 1e9)
-    assert 0 < cpu["fraction_of_gemm_rate"] < 1
+    assert cpu["fraction_of_gemm_rate"] > 0
+    assert cpu["times_floor"] == pytest.approx(cpu["seconds_per_epoch"] / cpu["floor_seconds_per_epoch"])
     assert cpu["reliable"] is not bool(cpu["unreliable_reasons"])
+    assert cpu["seconds_per_epoch"] in cpu["walls"]
 
 
 def test_torch_is_the_locked_build(result: dict[str, Any]) -> None:
@@ -52,8 +55,28 @@ def test_torch_is_the_locked_build(result: dict[str, Any]) -> None:
 
 
 def test_no_gpu_number_without_a_gpu(result: dict[str, Any]) -> None:
-    assert result["device_found"] == {"cuda": False, "name": None}
+    assert result["device_found"] == {"cuda": False, "name": None, "count": 0}
     assert set(result["lenet"]) == {"cpu"}
+    assert result["gpus"] == []
+    assert set(result["probes"]) == {"cpu"}
+
+
+def test_the_result_is_the_first_entry_of_the_history(host: Any, result: dict[str, Any]) -> None:
+    (entry,) = map(json.loads, host.file(f"{FOLDER}/history.jsonl").content_string.splitlines())
+    assert result["history"] == {"previous": None, "changes": []}
+    assert entry["finished"] == result["finished"]
+    assert entry["runs"]["lenet"]["cpu"]["walls"] == result["lenet"]["cpu"]["walls"]
+
+
+def test_the_program_is_there_in_whole_and_nothing_else(host: Any) -> None:
+    source = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "roles/gpu_benchmark/files/gpubench"
+    program = host.check_output(f"cd {FOLDER}/program/gpubench && find . -maxdepth 1 -type f").split()
+    assert sorted(program) == sorted(f"./{file.name}" for file in source.iterdir() if file.suffix in (".py", ".json"))
+
+
+def test_each_epoch_was_shown(host: Any) -> None:
+    log = host.file(f"{FOLDER}/job/log").content_string
+    assert len([line for line in log.splitlines() if "lenet cpu epoch 1/1: " in line]) == 1
 
 
 def test_files_belong_to_the_login_user(host: Any) -> None:

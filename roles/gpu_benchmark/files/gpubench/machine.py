@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from pathlib import Path
@@ -57,6 +58,18 @@ def thread_count() -> int:
         groups = ""
     limits = [limit_text(path) for path in cgroup_files(groups, Path("/sys/fs/cgroup"))]
     return usable_threads(len(os.sched_getaffinity(0)), limits)
+
+
+def waited_seconds(tasks: Path = Path("/proc/self/task")) -> float | None:
+    """Seconds that this process's threads, all together, were ready to run and had no core; None: not known."""
+    waited, told = 0, False
+    for task in tasks.iterdir():
+        # A thread may end meanwhile; where no task has the file, the kernel keeps no such account.
+        with contextlib.suppress(FileNotFoundError):
+            # Nanoseconds on a core, nanoseconds waiting for one, turns: Linux, Documentation/scheduler/sched-stats.
+            waited += int((task / "schedstat").read_text().split()[1])
+            told = True
+    return waited / 1e9 if told else None
 
 
 def cpu_model() -> str:

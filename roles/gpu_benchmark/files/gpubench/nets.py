@@ -1,12 +1,13 @@
-"""The nets, exactly the courses'."""
+"""The nets, exactly the courses', as plain modules: what is trained and evaluated."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-LENET_MAC = 1_131_960
-"""Multiply-adds to train LeNet-5 on one 32x32 image: forward 416,520, backward twice that less conv1's input."""
+MLP_DROPOUT = 0.2
+MLP_RATE = 0.01
+"""Learning rate of the MLP's SGD."""
 
 
 class LeNet(nn.Module):
@@ -34,3 +35,22 @@ class LeNet(nn.Module):
         hidden = torch.relu(self.pool(self.conv2(hidden)))
         # The lab flattens in another order (channels last); with random weights that is the same net.
         return self.head(hidden.flatten(1))
+
+
+class MLP(nn.Module):
+    """The course's mnist_mlp, 784-512-512-10 with dropout 0.2. Input (n, 784) in 0..1, output (n, 10) logits."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        """Weights and biases uniform within 1/sqrt(inputs), as nn.Linear draws them."""
+        super().__init__()
+        self.fc1, self.fc2, self.fc3 = nn.Linear(784, 512), nn.Linear(512, 512), nn.Linear(512, 10)
+        self.dropout = nn.Dropout(MLP_DROPOUT)
+        for layer in (self.fc1, self.fc2, self.fc3):
+            bound = layer.in_features**-0.5
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.dropout(torch.relu(self.fc1(images)))
+        hidden = self.dropout(torch.relu(self.fc2(hidden)))
+        return self.fc3(hidden)

@@ -1,4 +1,4 @@
-"""Train one net on one device and measure it. Everything that needs torch, except the nets, is here."""
+"""Train a net on one device, time it, and say what the figures are worth."""
 
 from __future__ import annotations
 
@@ -6,177 +6,202 @@ import math
 import os
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
+from dataclasses import dataclass, field
+from statistics import mean, median
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from . import data, judge, machine, nets
+from . import floor, judge, machine
+from .courses import Course, Split
+from .direct_lenet import DirectLeNet
+from .direct_mlp import DirectMLP
+from .eager import EagerTrainer
+from .graph import GraphTrainer
+from .naive import NaiveTrainer
+from .trainer import Trainer, accuracy
 
-BATCH = 128
-LEARNING_RATE = 0.001
-CHUNK = 43
-"""Steps per timed piece: a tenth of LeNet's 430 steps, long enough to time and short enough to see disturbances."""
+TRY_STEPS = 10
+"""Steps by which thread counts are compared: on a busy machine the wrong count is 25 times slower."""
+BAR = 10
+"""Width of the progress bar (characters)."""
 
 
 class TrainingError(RuntimeError):
-    """Training went wrong; the text is one sentence for the user."""
+    """The training cannot be done as asked; the text is one sentence for the user."""
 
 
 @dataclass
-class Split:
-    """Images (n, 1, 32, 32) float32 in 0..1, channels-last, and labels (n) int64."""
+class Timing:
+    """What the clock saw of the epochs so far. Times in seconds."""
 
-    images: Tensor
-    labels: Tensor
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    waits: list[float | None] = field(default_factory=list)
+    chunks: list[float] = field(default_factory=list)
 
-    def to(self, device: str) -> Split:
-        return Split(self.images.to(device), self.labels.to(device))
+    def effort(self, threads: int) -> judge.Effort:
+        known = [wait for wait in self.waits if wait is not None]
+        waited = sum(known) if len(known) == len(self.waits) else None
+        return judge.Effort(sum(self.walls), sum(self.cpus), waited, threads)
 
 
-def load(folder: Path) -> dict[str, Split]:
-    """The lab's train (55,000), validation (5,000) and test (10,000) sets on the CPU; raises data.DataError."""
-    train, test = _split(folder, "train"), _split(folder, "t10k")
-    cut = data.VALIDATION
-    return {
-        "validation": Split(train.images[:cut], train.labels[:cut]),
-        "train": Split(train.images[cut:], train.labels[cut:]),
-        "test": test,
+def style_for(device: str, style: str) -> str:
+    """The way to train; "auto" is the device's fastest. Raises TrainingError where it has not the one asked for."""
+    if style == "auto":
+        return "graph" if device == "cuda" else "direct"
+    if (device, style) in {("cpu", "graph"), ("cuda", "direct")}:
+        raise TrainingError(f"--style {style} does not exist on {device}: use --style auto, or leave it out.")
+    return style
+
+
+def trainer(course: Course, train: Split, device: str, style: str, seed: int) -> Trainer:
+    """A fresh net on `device`, whose weights depend on the seed only, and what trains it."""
+    direct: type[Trainer] = DirectLeNet if course.name == "lenet" else DirectMLP
+    kinds: dict[str, type[Trainer]] = {
+        "naive": NaiveTrainer,
+        "eager": EagerTrainer,
+        "graph": GraphTrainer,
+        "direct": direct,
     }
+    return kinds[style](course, course.net(seed).to(device), train, seed)
 
 
-def _split(folder: Path, prefix: str) -> Split:
-    names = [f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"]
-    (shape, pixels), (_, labels) = (data.read_checked(folder, name, data.SHA256[name]) for name in names)
-    images = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).reshape(shape[0], 1, *shape[1:]).float() / 255
-    padded = nn.functional.pad(images, (2, 2, 2, 2)).contiguous(memory_format=torch.channels_last)
-    return Split(padded, torch.frombuffer(bytearray(labels), dtype=torch.uint8).long())
-
-
-def gemm_rate(device: str, seconds: float = 0.5) -> float:
-    """The float32 matrix-multiply rate of this device in GFLOP/s: the best of what fits in `seconds`."""
-    n = 1024 if device == "cpu" else 4096
-    a, b = torch.rand(n, n, device=device), torch.rand(n, n, device=device)
-    out, best, end = torch.mm(a, b), math.inf, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = _now(device)
-        torch.mm(a, b, out=out)
-        best = min(best, _now(device) - start)
-    return 2 * n**3 / best / 1e9
-
-
-def _now(device: str) -> float:
+def now(device: str) -> float:
+    """The time in seconds, when all that was asked of the device is done."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def _fresh(device: str, seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """A net whose weights depend on the seed only, not on the device."""
-    net = nets.LeNet(torch.Generator().manual_seed(seed)).to(device=device, memory_format=torch.channels_last)
-    return net, torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
+def settle_threads(course: Course, train: Split, style: str) -> None:
+    """Make torch use the number of threads that trains this net fastest, by trying: 1, 2, 4 ... up to all we may use.
 
-
-def _steps(net: nn.Module, optimizer: torch.optim.Optimizer, batch: Split, device: str) -> tuple[Tensor, list[float]]:
-    """One pass over `batch` in slices of BATCH: summed loss (a 0-d tensor on the device) and seconds per full chunk."""
-    total, chunks, start = torch.zeros((), device=device), [], time.perf_counter()
-    pairs = zip(batch.images.split(BATCH), batch.labels.split(BATCH), strict=True)
-    for step, (images, labels) in enumerate(pairs, start=1):
-        optimizer.zero_grad(set_to_none=True)
-        loss = nn.functional.cross_entropy(net(images), labels)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(labels)
-        # Timing inside the epoch would make a GPU wait, so there an epoch is one chunk.
-        if device == "cpu" and step % CHUNK == 0:
-            chunks.append(time.perf_counter() - start)
-            start = time.perf_counter()
-    return total, chunks
-
-
-def warm_up(train: Split, device: str, seed: int) -> None:
-    """Run a throw-away net, so that one-time costs are not timed; on the CPU also settle on the faster thread count.
-
-    Where a neighbour keeps a core busy, one thread beats all of them: their barriers wait for the slowest.
+    Where a neighbour keeps a core busy one thread beats all of them, since their barriers wait for the slowest.
     """
-    net, optimizer = _fresh(device, seed)
-    some = Split(train.images[: CHUNK * BATCH], train.labels[: CHUNK * BATCH])
-    seconds = {}
-    for threads in sorted({1, machine.thread_count()}, reverse=True) if device == "cpu" else [1]:
+    usable, fastest, best = machine.thread_count(), math.inf, 1
+    for threads in sorted({1, usable, *(2**n for n in range(1, 10) if 2**n < usable)}):
         torch.set_num_threads(threads)
-        for _ in range(2):
-            start = _now(device)
-            _steps(net, optimizer, some, device)
-            seconds[threads] = _now(device) - start
-    torch.set_num_threads(min(seconds, key=seconds.__getitem__))
+        attempt = trainer(course, train.head(3 * TRY_STEPS * course.batch), "cpu", style, seed=0)
+        attempt.begin(None)
+        attempt.run(0, TRY_STEPS)
+        seconds = []
+        for first in (TRY_STEPS, 2 * TRY_STEPS):
+            start = time.perf_counter()
+            attempt.run(first, first + TRY_STEPS)
+            seconds.append(time.perf_counter() - start)
+        if min(seconds) > fastest:
+            break
+        fastest, best = min(seconds), threads
+    torch.set_num_threads(best)
 
 
-@torch.no_grad()
-def accuracy(net: nn.Module, split: Split) -> float:
-    """Share of images classified rightly, 0..1."""
-    right = sum(
-        int((net(images).argmax(1) == labels).sum())
-        for images, labels in zip(split.images.split(1000), split.labels.split(1000), strict=True)
-    )
-    return right / len(split.labels)
+def timed_epoch(way: Trainer, device: str, generator: torch.Generator, timing: Timing) -> float:
+    """Train one epoch by the clock, from drawing its order to knowing its loss; the mean loss."""
+    start, cpu_start, wait_start = now(device), time.process_time(), machine.waited_seconds()
+    way.begin(way.course.permutation(generator))
+    # Looking at the clock inside the epoch would make a GPU wait, so there an epoch is one chunk.
+    stride = way.course.chunk if device == "cpu" else way.steps
+    for first in range(0, way.steps, stride):
+        begun = time.perf_counter()
+        way.run(first, min(first + stride, way.steps))
+        if device == "cpu":
+            timing.chunks.append(time.perf_counter() - begun)
+    loss = way.loss()
+    timing.walls.append(now(device) - start)
+    timing.cpus.append(time.process_time() - cpu_start)
+    wait_end = machine.waited_seconds()
+    timing.waits.append(None if wait_start is None or wait_end is None else wait_end - wait_start)
+    return loss
 
 
-def lenet(splits: dict[str, Split], device: str, epochs: int, seed: int) -> tuple[dict[str, Any], list[str]]:
-    """Train LeNet-5; its JSON entry (design: benchmark.lenet.<device>) and the gates it missed.
+def train_net(
+    course: Course,
+    splits: dict[str, Split],
+    device: str,
+    style: str,
+    epochs: int,
+    seeds: list[int],
+    gemm_rate: float | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Train one net on one device, once for each seed: its entry benchmark.<net>.<device>, and the gates it missed.
 
-    Raises TrainingError when the loss stops being a number.
+    `gemm_rate`: the device's float32 matrix rate (GFLOP/s), None where it could not be measured.
+    Raises TrainingError where the style does not exist.
     """
+    style = style_for(device, style)
+    if device == "cpu":
+        settle_threads(course, splits["train"], style)
     here = {name: split.to(device) for name, split in splits.items()}
-    train, size = here["train"], len(here["train"].labels)
-    warm_up(train, device, seed)
-    rate = gemm_rate(device)
-    net, optimizer = _fresh(device, seed)
-    order = torch.Generator().manual_seed(seed)
-    walls, cpus, chunks, losses, accuracies = [], [], [], [], []
-    for epoch in range(epochs):
-        start, cpu_start = _now(device), time.process_time()
-        permutation = torch.randperm(size, generator=order).to(device)
-        shuffled = Split(train.images[permutation], train.labels[permutation])
-        total, pieces = _steps(net, optimizer, shuffled, device)
-        walls.append(_now(device) - start)
-        cpus.append(time.process_time() - cpu_start)
-        chunks += pieces
-        losses.append(float(total) / size)
-        if not math.isfinite(losses[-1]):
-            raise TrainingError(
-                f"The loss on {device} is {losses[-1]} after epoch {epoch + 1}, expected a finite number: "
-                "run it again, and if it comes back look for memory errors with nvidia-smi -q."
-            )
-        accuracies.append(accuracy(net, here["validation"]))
-        print(
-            f"lenet {device} epoch {epoch + 1}/{epochs}: {walls[-1]:.2f} s, {size / walls[-1]:,.0f} images/s, "
-            f"loss {losses[-1]:.4f}, validation {accuracies[-1]:.4f}",
-            file=sys.stderr,
-            flush=True,
-        )
-    test = accuracy(net, here["test"])
-    threads = torch.get_num_threads()
-    doubts = judge.cpu_doubts(sum(walls), sum(cpus), threads, chunks) if device == "cpu" else judge.spread_doubts(walls)
-    gflops = 2 * nets.LENET_MAC * size / median(walls) / 1e9
-    result = {
-        "seconds_per_epoch": median(walls),
-        "images_per_second": size / median(walls),
+    held_back = here.get("validation", here["test"])
+    timing, missed, tests = Timing(), [], []
+    history: dict[int, tuple[list[float], list[float]]] = {}
+    first_epoch = math.nan
+    for seed in seeds:
+        begun = now(device)
+        way = trainer(course, here["train"], device, style, seed)
+        generator = torch.Generator().manual_seed(seed)
+        losses, accuracies = history.setdefault(seed, ([], []))
+        for epoch in range(1, epochs + 1):
+            losses.append(timed_epoch(way, device, generator, timing))
+            if math.isnan(first_epoch):
+                first_epoch = now(device) - begun
+            missed += judge.not_a_number(course.name, device, losses[-1], epoch)
+            if missed:
+                break
+            accuracies.append(accuracy(way.net, held_back))
+            _progress(course, device, style, epoch, epochs, timing.walls[-1], losses[-1], accuracies[-1])
+        if missed:
+            tests.append(0.0)
+            break
+        tests.append(accuracy(way.net, here["test"]) if "validation" in here else accuracies[-1])
+        missed += judge.missed_gates(course.name, device, losses, accuracies, tests[-1])
+    losses, accuracies = history[seeds[0]]
+    figures = _figures(course, device, timing, gemm_rate)
+    return {
+        "style": style,
+        **figures,
         "epochs": epochs,
-        "loss": losses[-1],
-        "losses": losses,
-        "accuracy": test,
-        "validation_accuracy": accuracies[-1],
+        "loss": losses[-1] if math.isfinite(losses[-1]) else None,
+        "losses": [loss for loss in losses if math.isfinite(loss)],
+        "first_epoch_seconds": first_epoch,
+        "accuracy": mean(tests),
+        "accuracy_by_seed": tests,
+        "validation_accuracy": accuracies[-1] if accuracies else 0.0,
         "accuracies": accuracies,
+    }, missed
+
+
+def _figures(course: Course, device: str, timing: Timing, gemm_rate: float | None) -> dict[str, Any]:
+    """The speeds, and whether they are to be trusted."""
+    seconds, threads = median(timing.walls), torch.get_num_threads()
+    effort = timing.effort(threads)
+    doubts = judge.cpu_doubts(effort, timing.chunks) if device == "cpu" else judge.spread_doubts(timing.walls[1:])
+    gflops = 2 * course.macs * course.size / seconds / 1e9
+    floor_seconds = floor.seconds_per_epoch(course) if device == "cpu" else None
+    return {
+        "seconds_per_epoch": seconds,
+        "images_per_second": course.size / seconds,
+        "walls": timing.walls,
         "gflops": gflops,
-        "fraction_of_gemm_rate": gflops / rate,
+        "fraction_of_gemm_rate": gflops / gemm_rate if gemm_rate else None,
+        "floor_seconds_per_epoch": floor_seconds,
+        "times_floor": seconds / floor_seconds if floor_seconds else None,
         "threads": threads,
-        "wall_seconds": sum(walls),
-        "cpu_seconds": sum(cpus),
+        "wall_seconds": effort.wall,
+        "cpu_seconds": effort.cpu,
+        "waited_seconds": effort.waited,
         "load_average": os.getloadavg()[0],
         "reliable": not doubts,
         "unreliable_reasons": doubts,
     }
-    return result, judge.lenet_gates(device, accuracies, test)
+
+
+def _progress(
+    course: Course, device: str, style: str, epoch: int, epochs: int, wall: float, loss: float, held_back: float
+) -> None:
+    bar = "#" * (BAR * epoch // epochs)
+    speed = f"{wall:.2f} s, {course.size / wall:,.0f} images/s"
+    learned = f"loss {loss:.4f}, validation {held_back:.4f}{' (naive style)' if style == 'naive' else ''}"
+    line = f"{course.name} {device} epoch {epoch}/{epochs}: [{bar:.<{BAR}}] {speed}, {learned}"
+    print(line, file=sys.stderr, flush=True)

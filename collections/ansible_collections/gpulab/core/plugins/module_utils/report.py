@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.gpulab.core.plugins.module_utils.benchmark_rules import NETS, finite
+from ansible_collections.gpulab.core.plugins.module_utils.benchmark_sentence import sentence
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_verdict import verdict
 
-VERSION = 1
+VERSION = 2
+BENCHMARK = (
+    *NETS,
+    *("torch", "python", "cpu_model", "seeds", "finished", "device_found"),
+    *("probes", "gpus", "health", "history", "distributed", "gates"),
+)
+"""What the report keeps of gpubench's result."""
 ENVIRONMENT = ("name", "prefix", "profile", "build", "python", "tool", "imports", "packages", "extras", "warnings")
 """What the report keeps of conda_env's result: all but what the last run happened to do."""
 NOTEBOOK = ("access", "url", "port", "service", "generation", "version")
@@ -21,22 +29,19 @@ def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
 
     plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
     as the host itself says. result: the benchmark's JSON or None. driver: nvidia_driver's report or None.
-    min_speedup: GPU over CPU below which a GPU is not worth it. workplace: what conda_env, jupyter_server and
-    course_labs left, {"environment", "notebook", "labs"}, each empty where its role was not run.
+    min_speedup: {net: GPU over CPU below which a GPU is not worth it}, {} for benchmark_rules' table. workplace: what
+    conda_env, jupyter_server and course_labs left, {"environment", "notebook", "labs"}, each empty where its role was
+    not run. Raises ValueError (a sentence) where min_speedup is wrong.
     """
-    workplace = workplace or {}
-    judged = verdict(result, gpu_expected=True, real_aws=plan["is_aws"], min_speedup=min_speedup)
-    benchmark = {
-        k: v
-        for k, v in (result or {}).items()
-        if (isinstance(v, dict) and "cpu" in v) or k in ("torch", "python", "cpu_model")
-    }
+    workplace, result = workplace or {}, result or {}
+    judged = verdict(result, gpu_expected=True, real=plan["is_aws"], min_speedup=min_speedup)
     return {
         "version": VERSION,
         "deployment": host["tags"]["gpulab:deployment"],
         "host": host["name"],
         "verdict": judged["verdict"],
         "reasons": judged["reasons"],
+        "sentence": sentence(result, judged, (plan["price"] or {}).get("usd_per_hour")),
         "stand_ins": _stand_ins(plan, result),
         "account": mask(plan["account"]),
         "endpoint": plan["endpoint"],
@@ -59,7 +64,7 @@ def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
         "environment": _only(ENVIRONMENT, workplace.get("environment")),
         "notebook": _only(NOTEBOOK, workplace.get("notebook")),
         "labs": [_only(LAB, lab) for lab in workplace.get("labs") or []],
-        "benchmark": benchmark,
+        "benchmark": finite({name: result[name] for name in BENCHMARK if name in result}),
     }
 
 
@@ -84,6 +89,6 @@ def _stand_ins(plan, result):
         found.append(
             f"AWS: {plan['endpoint']} answered in its place, and the host is a local one; no instance was paid for."
         )
-    if not ((result or {}).get("device_found") or {}).get("cuda"):
+    if not (result.get("device_found") or {}).get("cuda"):
         found.append("The GPU: none took part, every figure here is a CPU's.")
     return found

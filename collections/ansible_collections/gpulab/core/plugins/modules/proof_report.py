@@ -10,6 +10,7 @@ short_description: Write a host's proof report as JSON
 description:
   - Builds the report from what the other roles gathered, judges it (verified, rehearsed or failed), validates it
     against the JSON schema and writes it when it differs from what is there. Runs on the control machine.
+  - Beside it goes the benchmark's picture, HOST-benchmark.svg.
 options:
   dest: {type: path, required: true, description: The file to write.}
   schema: {type: path, required: true, description: The JSON schema.}
@@ -24,10 +25,11 @@ options:
     type: dict
     default: {}
     description: What the roles conda_env, jupyter_server and course_labs left, as environment, notebook and labs.
+  distributed: {type: dict, description: What a training over several GPUs or hosts left; nothing when there was none.}
   min_speedup:
-    type: float
-    default: 1.5
-    description: GPU images per second over CPU images per second below which a GPU is not worth its money.
+    type: dict
+    default: {}
+    description: GPU images per second over CPU images per second below which a GPU is not worth its money, by net.
 author: [the gpulab authors (@gpulab)]
 """
 
@@ -45,13 +47,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 report: {description: The report as written., returned: success, type: dict, sample: {verdict: rehearsed}}
+picture: {description: The benchmark's picture as SVG; empty without a benchmark., returned: success, type: str}
 """
 
 import json
-import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.gpulab.core.plugins.module_utils import report_files
+from ansible_collections.gpulab.core.plugins.module_utils.benchmark_picture import picture
+from ansible_collections.gpulab.core.plugins.module_utils.benchmark_rules import trained
 from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history
 
 try:
@@ -83,30 +88,32 @@ def main():
             "driver": {"type": "dict"},
             "result": {"type": "dict"},
             "workplace": {"type": "dict", "default": {}},
-            "min_speedup": {"type": "float", "default": 1.5},
+            "distributed": {"type": "dict"},
+            "min_speedup": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     if not HAS_JSONSCHEMA:
         module.fail_json(msg=missing_required_lib("jsonschema"))
     p = module.params
-    dest = Path(p["dest"])
-    before = dest.read_text() if dest.exists() else ""
-    driver = driver_history(p["driver"], _parsed(before))
-    report = build(p["plan"], p["host"], p["system"], p["result"], p["min_speedup"], driver, p["workplace"])
+    result = p["result"] or {}
+    if result and p["distributed"]:
+        result = dict(result, distributed=p["distributed"])
+    driver = driver_history(p["driver"], _parsed(report_files.read(p["dest"])))
     try:
+        report = build(p["plan"], p["host"], p["system"], result, p["min_speedup"], driver, p["workplace"])
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
         module.fail_json(
             msg=f"The report of {p['host']['name']} does not fit its schema at {error.json_path}: {error.message}"
         )
-    text = json.dumps(report, indent=2, sort_keys=True) + "\n"
-    if before != text and not module.check_mode:
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        draft = dest.with_suffix(".new")
-        draft.write_text(text)
-        os.replace(draft, dest)
-    module.exit_json(changed=before != text, report=report, diff={"before": before, "after": text})
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    files = {p["dest"]: report_files.as_text(report)}
+    drawn = picture(result) if trained(result) else ""
+    if drawn:
+        files[report_files.beside(p["dest"], "-benchmark.svg")] = drawn
+    module.exit_json(report=report, picture=drawn, **report_files.write(files, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""gpubench beside the notebooks' way, in one run: wall time of the whole commands, speeds, distance to the floor.
+
+    PYTHONPATH=roles/gpu_benchmark/files PYTHON bench/compare.py --data MNIST-FOLDER [--epochs 10] [--seed 0,1,2]
+
+PYTHON is one with the benchmark's PyTorch (on a benchmarked host /opt/gpulab/benchmark/venv/bin/python). Both commands
+start from nothing, read the data, train both nets and test them; ours also probes the machine and measures its floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+NETS = ("lenet", "mlp")
+
+
+def notebook(data: Path, epochs: int) -> dict[str, Any]:
+    """Train both nets as a notebook would; the median seconds of an epoch and the test accuracy of each."""
+    import torch
+    from gpubench import naive, trainer
+    from gpubench.courses import COURSES
+
+    found = {}
+    for name in NETS:
+        course, walls = COURSES[name], []
+        splits = course.load(data)
+        way = naive.NaiveTrainer(course, course.net(0), splits["train"], 0)
+        generator = torch.Generator().manual_seed(0)
+        for epoch in range(1, epochs + 1):
+            start = time.perf_counter()
+            loss = way.epoch(course.permutation(generator))
+            walls.append(time.perf_counter() - start)
+            print(f"notebook style: {name} epoch {epoch}/{epochs}: {walls[-1]:.2f} s, loss {loss:.4f}", file=sys.stderr)
+        found[name] = {"seconds_per_epoch": median(walls), "accuracy": trainer.accuracy(way.net, splits["test"])}
+    return found
+
+
+def timed(command: list[str]) -> float:
+    """Seconds of a command from its start to its end; it has to succeed."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - start
+
+
+def table(ours: dict[str, Any], theirs: dict[str, Any], seconds: tuple[float, float]) -> str:
+    """The comparison as text; `seconds`: of our command and of the notebook's."""
+    rows = [f"{'net':8}{'notebook':>12}{'gpubench':>12}{'ratio':>8}{'x floor':>9}{'accuracy':>10}  reliable"]
+    for name in NETS:
+        run, slow = ours[name]["cpu"], theirs[name]["seconds_per_epoch"]
+        fast, doubts = run["seconds_per_epoch"], run["unreliable_reasons"]
+        rows.append(
+            f"{name:8}{slow:>8.2f} s/e{fast:>8.2f} s/e{slow / fast:>7.1f}x{run['times_floor']:>9.2f}"
+            f"{run['accuracy']:>10.4f}  {'no: ' + doubts[0] if doubts else 'yes'}"
+        )
+    ours_takes = f"ours takes {seconds[0] / seconds[1]:.2f} of the notebook's time"
+    rows.append(f"{'command':8}{seconds[1]:>10.1f} s{seconds[0]:>10.1f} s, {ours_takes}")
+    return "\n".join(rows)
+
+
+def main() -> int:
+    """Print the table; 0."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the four uncompressed MNIST files")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seed", default="0,1,2", help="for the accuracies, which are measured in a run of their own")
+    parser.add_argument("--notebook", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.notebook:
+        options.notebook.write_text(json.dumps(notebook(options.data, options.epochs)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        mine, other, seeds = (Path(folder) / name for name in ("ours.json", "notebook.json", "seeds.json"))
+        common = ["--data", str(options.data), "--epochs", str(options.epochs)]
+        program = [sys.executable, "-W", "ignore"]
+        fast = timed([*program, "-m", "gpubench", *common, "--device", "cpu", "--json", str(mine)])
+        slow = timed([*program, __file__, *common, "--notebook", str(other)])
+        timed([*program, "-m", "gpubench", *common, "--device", "cpu", "--seed", options.seed, "--json", str(seeds)])
+        print(table(json.loads(mine.read_text()), json.loads(other.read_text()), (fast, slow)))
+        for name in NETS:
+            run = json.loads(seeds.read_text())[name]["cpu"]
+            each = ", ".join(f"{value:.4f}" for value in run["accuracy_by_seed"])
+            print(f"{name}: test accuracy {run['accuracy']:.4f}, the mean of seeds {options.seed} ({each})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

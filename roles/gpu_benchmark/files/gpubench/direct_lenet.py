@@ -1,0 +1,104 @@
+"""LeNet-5's training step written out by hand for a CPU: no autograd, no allocation, the batch innermost."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from . import nets
+from .courses import Course, Split
+from .direct_conv import PooledConv, relu_backward
+from .trainer import Trainer
+
+
+class _Dense:
+    """W x + b for one batch size, x (inputs, batch)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, batch: int) -> None:
+        self.weight, self.bias = weight, bias.view(-1, 1)
+        self.input_gradient = torch.empty(weight.shape[1], batch)
+        self.output = torch.empty(weight.shape[0], batch)
+
+    def forward(self, values: Tensor) -> Tensor:
+        self.values = values
+        return torch.addmm(self.bias, self.weight, values, out=self.output)
+
+    def backward(self, gradient: Tensor, weight_gradient: Tensor, bias_gradient: Tensor) -> Tensor:
+        torch.mm(gradient, self.values.t(), out=weight_gradient)
+        torch.sum(gradient, 1, out=bias_gradient)
+        return torch.mm(self.weight.t(), gradient, out=self.input_gradient)
+
+
+class _Step:
+    """Forward and backward for one batch size; the mean loss's gradients go to `gradients`, in that order."""
+
+    def __init__(self, parameters: list[Tensor], gradients: list[Tensor], batch: int) -> None:
+        pairs = [(parameters[i], parameters[i + 1]) for i in range(0, 10, 2)]
+        self.gradients = [(gradients[i], gradients[i + 1]) for i in range(0, 10, 2)]
+        self.conv1 = PooledConv(*pairs[0], side=32, batch=batch, needs_input_gradient=False)
+        self.conv2 = PooledConv(*pairs[1], side=14, batch=batch, needs_input_gradient=True)
+        self.dense = [_Dense(weight, bias, batch) for weight, bias in pairs[2:]]
+        self.batch = batch
+        self.rows = torch.empty(batch, 1024)
+        self.pixels = self.conv1.input.view(1024, batch)
+        self.probabilities = torch.empty(10, batch)
+
+    def __call__(self, images: Tensor, onehot: Tensor, logits: Tensor) -> None:
+        """Images (batch, 1024), their labels as onehot / batch (10, batch); leaves the logits (10, batch)."""
+        self.pixels.copy_(images.t())
+        self.conv2.input.view(6, -1).copy_(self.conv1.forward())
+        fc1, fc2, fc3 = self.dense
+        hidden1 = fc1.forward(self.conv2.forward().view(400, self.batch)).relu_()
+        hidden2 = fc2.forward(hidden1).relu_()
+        logits.copy_(fc3.forward(hidden2))
+        gradient = torch.softmax(logits, 0, out=self.probabilities).div_(self.batch).sub_(onehot)
+        gradient = fc3.backward(gradient, *self.gradients[4])
+        gradient = fc2.backward(relu_backward(gradient, hidden2, 0, grad_input=gradient), *self.gradients[3])
+        gradient = fc1.backward(relu_backward(gradient, hidden1, 0, grad_input=gradient), *self.gradients[2])
+        self.conv2.backward(gradient.view(16, -1), *self.gradients[1])
+        self.conv1.backward(self.conv2.input_gradient.view(6, -1), *self.gradients[0])
+
+
+class DirectLeNet(Trainer):
+    """LeNet-5 by hand. All weights are views of one flat tensor, which the optimizer updates in one pass."""
+
+    style = "direct"
+
+    def __init__(self, course: Course, net: nn.Module, train: Split, seed: int) -> None:
+        super().__init__(course, net, train, seed)
+        assert isinstance(net, nets.LeNet)
+        modules = list(net.parameters())
+        self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in modules]))
+        self.flat.grad = torch.zeros_like(self.flat)
+        sizes = [p.numel() for p in modules]
+        parameters = [part.view_as(p) for part, p in zip(self.flat.detach().split(sizes), modules, strict=True)]
+        gradients = [part.view_as(p) for part, p in zip(self.flat.grad.split(sizes), modules, strict=True)]
+        for parameter, view in zip(modules, parameters, strict=True):
+            parameter.data = view
+        self.optimizer = course.optimizer([self.flat])
+        counts = {min(course.batch, len(train)), len(train) % course.batch or course.batch}
+        self.by_count = {count: _Step(parameters, gradients, count) for count in counts}
+        self.images = train.images.flatten(1)
+        self.order = torch.arange(len(train))
+
+    def begin(self, permutation: Tensor | None) -> None:
+        if permutation is not None:
+            self.order = permutation
+        self.labels = self.train.labels[self.order].split(self.course.batch)
+        self.orders = self.order.split(self.course.batch)
+        self.onehots = [nn.functional.one_hot(part, 10).t().float().div_(len(part)) for part in self.labels]
+        self.logits = [torch.empty(10, len(part)) for part in self.labels]
+
+    @torch.no_grad()
+    def run(self, start: int, stop: int) -> None:
+        for step in range(start, stop):
+            order = self.orders[step]
+            one = self.by_count[len(order)]
+            torch.index_select(self.images, 0, order, out=one.rows)
+            one(one.rows, self.onehots[step], self.logits[step])
+            self.optimizer.step()
+
+    def loss(self) -> float:
+        pairs = zip(self.logits, self.labels, strict=True)
+        total = sum(nn.functional.cross_entropy(logits.t(), labels, reduction="sum") for logits, labels in pairs)
+        return float(total) / len(self.train)

@@ -1,0 +1,63 @@
+"""The floor of a CPU's training time: the net's own matrix products and nothing else, measured in the same process."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+import torch
+from torch import Tensor
+
+from .courses import Course
+
+_PATIENCE = 0.02
+"""Seconds for one storage order of one product; one measured run there always is."""
+
+# A layer's outputs, its inputs, the places of an image it is applied at, and whether its input needs a gradient:
+# a convolution is the product of its kernels and the patches that they see.
+_LAYERS = {
+    "lenet": [
+        (6, 25, 784, False),
+        (16, 150, 100, True),
+        (120, 400, 1, True),
+        (84, 120, 1, True),
+        (10, 84, 1, True),
+    ],
+    "mlp": [(512, 784, 1, False), (512, 512, 1, True), (10, 512, 1, True)],
+}
+
+
+def products(course: Course) -> list[tuple[int, int, int]]:
+    """(m, k, n) of each product: forward, weights' gradient and, but for the first layer, input's gradient."""
+    found = []
+    for outputs, inputs, places, back in _LAYERS[course.name]:
+        columns = places * course.batch
+        found += [(outputs, inputs, columns), (outputs, columns, inputs)]
+        found += [(inputs, outputs, columns)] if back else []
+    return found
+
+
+def seconds_per_epoch(course: Course) -> float:
+    """Seconds of an epoch's products with the present number of threads, each in the fastest of its storage orders."""
+    return sum(_fastest(*product) for product in products(course)) * course.size / course.batch
+
+
+def _fastest(m: int, k: int, n: int) -> float:
+    """Seconds of one product (m, k) x (k, n): the best over both operands' and the result's orders in memory."""
+    best = math.inf
+    for rows, columns in ((m, n), (n, m)):
+        out = torch.empty(rows, columns)
+        lefts, rights = _orders(rows, k), _orders(k, columns)
+        for left, right in itertools.product(lefts, rights):
+            torch.mm(left, right, out=out)
+            begun = now = time.perf_counter()
+            while now - begun < _PATIENCE:
+                torch.mm(left, right, out=out)
+                start, now = now, time.perf_counter()
+                best = min(best, now - start)
+    return best
+
+
+def _orders(rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    return torch.rand(rows, columns), torch.rand(columns, rows).t()
