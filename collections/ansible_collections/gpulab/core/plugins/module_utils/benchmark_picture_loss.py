@@ -62,10 +62,11 @@ def _line(device, losses, at):
     points = [(epoch, loss) for epoch, loss in enumerate(losses, 1) if rules.is_finite(loss)]
     colour, dash = draw.COLOURS[device], "7 5" if device == "cuda" else None
     radius = 2.5 if device == "cuda" else 4.0
-    places = [at(epoch, loss) for epoch, loss in points]
-    titles = ["epoch %d: %.4f" % point for point in points]
-    dots = [draw.dot(x, y, colour, radius, title=title) for (x, y), title in zip(places, titles)]
-    return [draw.curve(places, colour, dash), *dots]
+    dots = []
+    for epoch, loss in points:
+        x, y = at(epoch, loss)
+        dots.append(draw.dot(x, y, colour, radius, title="epoch %d: %.4f" % (epoch, loss)))
+    return [draw.curve([at(*point) for point in points], colour, dash), *dots]
 
 
 def _key(left, y, device, text):
