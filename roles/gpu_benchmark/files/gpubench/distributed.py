@@ -67,9 +67,9 @@ def train(course: courses.Course, options: argparse.Namespace, us: group.Group) 
     Raises data.DataError, or group.DistributedError when the loss is no number.
     """
     number = torch.float64 if options.double else torch.float32
-    loaded = {name: split.to(us.device) for name, split in course.load(options.data).items()}
-    splits = {name: courses.Split(split.images.to(number), split.labels) for name, split in loaded.items()}
     size = min(options.images or course.size, course.size)
+    loaded = {name: split.head(size).to(us.device) for name, split in course.load(options.data).items()}
+    splits = {name: courses.Split(split.images.to(number), split.labels) for name, split in loaded.items()}
 
     def fresh() -> tuple[nn.Module, torch.optim.Optimizer]:
         net = course.net(options.seed).to(device=us.device, dtype=number, memory_format=torch.channels_last)
@@ -124,7 +124,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="auto: CUDA if there is any")
     parser.add_argument("--epochs", type=int, default=10, help="passes over the training images")
     parser.add_argument("--seed", type=int, default=0, help="fixes the weights and the order of images")
-    parser.add_argument("--images", type=int, default=0, help="train on that many of the images only; 0: all")
+    parser.add_argument("--images", type=int, default=0, help="train on that many only, test on no more; 0: all")
     parser.add_argument("--double", action="store_true", help="compute in float64: to compare curves, not to time")
     parser.add_argument("--data", type=Path, required=True, help="folder with the four uncompressed MNIST files")
     parser.add_argument("--json", type=Path, required=True, help="where rank 0 writes the result")
