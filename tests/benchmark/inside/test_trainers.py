@@ -71,13 +71,12 @@ def test_gradients_by_hand_are_autograds(some: Some) -> None:
     part = some("lenet", 128)
     net, same = COURSES["lenet"].net(3), COURSES["lenet"].net(3)
     way = DirectLeNet(COURSES["lenet"], net, part, 3)
-    way.optimizer.step = lambda: None  # type: ignore[method-assign, assignment]
+    way.optimizer.step = lambda: None  # type: ignore[method-assign]
     way.begin(None)
     way.run(0, 1)
     nn.functional.cross_entropy(same(part.images), part.labels).backward()
     expected = torch.cat([parameter.grad.flatten() for parameter in same.parameters() if parameter.grad is not None])
-    assert way.flat.grad is not None
-    torch.testing.assert_close(way.flat.grad, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(way.gradient, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("equal", [False, True])

@@ -125,11 +125,12 @@ def examine(devices: list[str]) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     if "cpu" in devices:
         # Of one thread and all: where a neighbour keeps a core busy, one is faster.
-        tried = []
+        rates: dict[int, float] = {}
         for threads in {1, machine.thread_count()}:
             torch.set_num_threads(threads)
-            tried.append(probes.probe("cpu", seconds=0.5))
-        measured["cpu"] = max(tried, key=lambda probe: float(probe["gemm_gflops"]["float32"]))
+            rates[threads] = probes.gemm_gflops("cpu", "float32", seconds=0.2) or 0.0
+        torch.set_num_threads(max(rates, key=rates.__getitem__))
+        measured["cpu"] = probes.probe("cpu", seconds=0.5)
     if "cuda" in devices:
         measured["cuda"] = probes.probe("cuda", during=watch.sample)
     gpus = nvml.read(watch=watch)

@@ -3,10 +3,12 @@
 Three ideas, each exact:
 
 * The four outputs under one pooling window see one 6x6 patch of the input. A stride-2 convolution whose kernels are the
-  5x5 kernels at the four offsets in 6x6 gives the four as four groups of channels: pooling becomes three elementwise
-  maxima of contiguous planes, and the product has four times the rows, which a matrix library runs nearer its limit.
+  5x5 kernels at the four offsets in 6x6 gives the four as four groups of channels: pooling becomes elementwise maxima
+  of contiguous planes, and the product has four times the rows, which a matrix library runs nearer its limit.
 * The batch is the innermost dimension, so patches are gathered in runs of a whole batch, not of a kernel's row.
 * Bias and ReLU come after the pool, on a quarter of the values: maximum commutes with both.
+
+All buffers and all views of them are made once: at these sizes making a view costs as much as a small product.
 """
 
 from __future__ import annotations
@@ -35,15 +37,27 @@ class PooledConv:
         self.patches = self.input.as_strided(shape, (plane, line, batch, 2 * line, 2 * batch, 1))
         self.columns = torch.empty(shape)
         self.matrix = self.columns.view(cin * _PATCH**2, -1)
-        self.kernels, self.kernel_slots = _shifted_kernels(cout, cin)
-        self.kernel_gradient, self.gradient_slots = _shifted_kernels(cout, cin)
-        self.phases = torch.empty(4, cout, half * half * batch)
-        self.stacked = self.phases.view(4 * cout, -1)
-        self.maxima = torch.empty(2, cout, half * half * batch)
-        self.output = torch.empty(cout, half * half * batch)
-        self.difference = torch.empty_like(self.output)
-        self.phase_gradients = torch.empty_like(self.phases)
-        self.stacked_gradients = self.phase_gradients.view(4 * cout, -1)
+        self.matrix_t = self.matrix.t()
+        self.kernels = torch.zeros(4 * cout, cin * _PATCH**2)
+        self.kernels_t = self.kernels.t()
+        self.kernel_slots = self.kernels.as_strided(*_slots(cout, cin))
+        self.kernel_gradient = torch.empty_like(self.kernels)
+        # Where each of a kernel's values stands in the four: their gradients are added.
+        places = torch.arange(self.kernels.numel()).as_strided(*_slots(cout, cin))
+        self.places = places.reshape(-1)
+        self.gathered = torch.empty(self.places.numel())
+        self.four = self.gathered.view(4, *weight.shape)
+        self.flat_gradient = self.kernel_gradient.view(-1)
+        # The four outputs of a window as two rows of two: (row, column, cout, places).
+        size = half * half * batch
+        windows, gradients = torch.empty(2, 2, cout, size), torch.empty(2, 2, cout, size)
+        self.stacked, self.stacked_gradients = windows.view(4 * cout, size), gradients.view(4 * cout, size)
+        self.left, self.right = windows.unbind(1)
+        self.left_gradient, self.right_gradient = gradients.unbind(1)
+        self.rows, self.row_gradients = torch.empty(2, cout, size), torch.empty(2, cout, size)
+        self.upper, self.lower = self.rows.unbind(0)
+        self.upper_gradient, self.lower_gradient = self.row_gradients.unbind(0)
+        self.output = torch.empty(cout, size)
         self.scatter: list[tuple[Tensor, Tensor]] = []
         if needs_input_gradient:
             self.column_gradient = torch.empty_like(self.matrix)
@@ -55,37 +69,40 @@ class PooledConv:
         self.columns.copy_(self.patches)
         self.kernel_slots.copy_(self.weight)
         torch.mm(self.kernels, self.matrix, out=self.stacked)
-        torch.maximum(self.phases[0], self.phases[1], out=self.maxima[0])
-        torch.maximum(self.maxima[0], self.phases[2], out=self.maxima[1])
-        torch.maximum(self.maxima[1], self.phases[3], out=self.output)
+        torch.maximum(self.left, self.right, out=self.rows)
+        torch.maximum(self.upper, self.lower, out=self.output)
         return self.output.add_(self.bias).relu_()
 
     def backward(self, gradient: Tensor, weight_gradient: Tensor, bias_gradient: Tensor) -> None:
         """From the output's gradient, which is overwritten, to the parameters' and, if wanted, `input_gradient`."""
         relu_backward(gradient, self.output, 0, grad_input=gradient)
         torch.sum(gradient, 1, out=bias_gradient)
-        # Each window's gradient goes to its first greatest value, as PyTorch's and TensorFlow's pools send it.
-        before = (self.phases[0], self.maxima[0], self.maxima[1])
-        for phase in (3, 2, 1):
-            torch.sub(self.phases[phase], before[phase - 1], out=self.difference)
-            taken = self.phase_gradients[phase]
-            relu_backward(gradient, self.difference, 0, grad_input=taken)
-            torch.sub(gradient, taken, out=gradient if phase > 1 else self.phase_gradients[0])
-        torch.mm(self.stacked_gradients, self.matrix.t(), out=self.kernel_gradient)
-        torch.sum(self.gradient_slots, (0, 1), out=weight_gradient)
+        # Each window's gradient goes to its first greatest value, as PyTorch's and TensorFlow's pools send it: to the
+        # lower row where that is greater, and within the row to the right where that is greater.
+        _share(gradient, self.upper, self.lower, self.upper_gradient, self.lower_gradient)
+        _share(self.row_gradients, self.left, self.right, self.left_gradient, self.right_gradient)
+        torch.mm(self.stacked_gradients, self.matrix_t, out=self.kernel_gradient)
+        torch.index_select(self.flat_gradient, 0, self.places, out=self.gathered)
+        torch.sum(self.four, 0, out=weight_gradient)
         if self.scatter:
-            torch.mm(self.kernels.t(), self.stacked_gradients, out=self.column_gradient)
+            torch.mm(self.kernels_t, self.stacked_gradients, out=self.column_gradient)
             self.input_gradient.zero_()
             for target, source in self.scatter:
                 target.add_(source)
 
 
-def _shifted_kernels(cout: int, cin: int) -> tuple[Tensor, Tensor]:
-    """A zeroed matrix (4 * cout, cin * 36) and its view (2, 2, cout, cin, 5, 5): the kernels at the four offsets."""
-    matrix = torch.zeros(4 * cout, cin * _PATCH**2)
+def _share(gradient: Tensor, first: Tensor, second: Tensor, to_first: Tensor, to_second: Tensor) -> None:
+    """Give each gradient to the greater of two values, to the first where they are equal. Overwrites `to_first` too."""
+    torch.sub(second, first, out=to_first)
+    relu_backward(gradient, to_first, 0, grad_input=to_second)
+    torch.sub(gradient, to_second, out=to_first)
+
+
+def _slots(cout: int, cin: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape and strides of the view (2, 2, cout, cin, 5, 5) of a matrix (4 * cout, cin * 36): kernels at offsets."""
     row = cin * _PATCH**2
     strides = (2 * cout * row + _PATCH, cout * row + 1, row, _PATCH**2, _PATCH, 1)
-    return matrix, matrix.as_strided((2, 2, cout, cin, _KERNEL, _KERNEL), strides)
+    return (2, 2, cout, cin, _KERNEL, _KERNEL), strides
 
 
 def _scatter_views(columns: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:

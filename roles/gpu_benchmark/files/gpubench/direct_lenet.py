@@ -15,7 +15,7 @@ class _Dense:
     """W x + b for one batch size, x (inputs, batch)."""
 
     def __init__(self, weight: Tensor, bias: Tensor, batch: int) -> None:
-        self.weight, self.bias = weight, bias.view(-1, 1)
+        self.weight, self.weight_t, self.bias = weight, weight.t(), bias.view(-1, 1)
         self.input_gradient = torch.empty(weight.shape[1], batch)
         self.output = torch.empty(weight.shape[0], batch)
 
@@ -26,7 +26,7 @@ class _Dense:
     def backward(self, gradient: Tensor, weight_gradient: Tensor, bias_gradient: Tensor) -> Tensor:
         torch.mm(gradient, self.values.t(), out=weight_gradient)
         torch.sum(gradient, 1, out=bias_gradient)
-        return torch.mm(self.weight.t(), gradient, out=self.input_gradient)
+        return torch.mm(self.weight_t, gradient, out=self.input_gradient)
 
 
 class _Step:
@@ -40,13 +40,17 @@ class _Step:
         self.dense = [_Dense(weight, bias, batch) for weight, bias in pairs[2:]]
         self.batch = batch
         self.rows = torch.empty(batch, 1024)
-        self.pixels = self.conv1.input.view(1024, batch)
+        self.pixels = self.conv1.input.view(32, 32, batch)
+        # Three dimensions and not two: the copy of a transposed matrix is one that PyTorch does with one thread.
+        self.pixels_of_rows = self.rows.view(batch, 32, 32).permute(1, 2, 0)
+        self.maps = self.conv2.input.view(6, -1)
+        self.maps_gradient = self.conv2.input_gradient.view(6, -1)
         self.probabilities = torch.empty(10, batch)
 
-    def __call__(self, images: Tensor, onehot: Tensor, logits: Tensor) -> None:
-        """Images (batch, 1024), their labels as onehot / batch (10, batch); leaves the logits (10, batch)."""
-        self.pixels.copy_(images.t())
-        self.conv2.input.view(6, -1).copy_(self.conv1.forward())
+    def __call__(self, onehot: Tensor, logits: Tensor) -> None:
+        """From `rows`, which the caller filled, and labels as onehot / batch (10, batch); leaves logits (10, batch)."""
+        self.pixels.copy_(self.pixels_of_rows)
+        self.maps.copy_(self.conv1.forward())
         fc1, fc2, fc3 = self.dense
         hidden1 = fc1.forward(self.conv2.forward().view(400, self.batch)).relu_()
         hidden2 = fc2.forward(hidden1).relu_()
@@ -56,7 +60,26 @@ class _Step:
         gradient = fc2.backward(relu_backward(gradient, hidden2, 0, grad_input=gradient), *self.gradients[3])
         gradient = fc1.backward(relu_backward(gradient, hidden1, 0, grad_input=gradient), *self.gradients[2])
         self.conv2.backward(gradient.view(16, -1), *self.gradients[1])
-        self.conv1.backward(self.conv2.input_gradient.view(6, -1), *self.gradients[0])
+        self.conv1.backward(self.maps_gradient, *self.gradients[0])
+
+
+class _Adam:
+    """Adam (Kingma and Ba, 2015, algorithm 1) on one flat tensor, as torch.optim.Adam computes it."""
+
+    def __init__(self, values: Tensor, gradient: Tensor, rate: float, betas: tuple[float, float], eps: float) -> None:
+        self.values, self.gradient = values, gradient
+        self.rate, self.betas, self.eps = rate, betas, eps
+        self.mean, self.square, self.work = (torch.zeros_like(values) for _ in range(3))
+        self.steps = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        first, second = self.betas
+        self.mean.lerp_(self.gradient, 1 - first)
+        self.square.mul_(second).addcmul_(self.gradient, self.gradient, value=1 - second)
+        torch.sqrt(self.square, out=self.work)
+        self.work.div_((1 - second**self.steps) ** 0.5).add_(self.eps)
+        self.values.addcdiv_(self.mean, self.work, value=-self.rate / (1 - first**self.steps))
 
 
 class DirectLeNet(Trainer):
@@ -68,14 +91,15 @@ class DirectLeNet(Trainer):
         super().__init__(course, net, train, seed)
         assert isinstance(net, nets.LeNet)
         modules = list(net.parameters())
-        self.flat = nn.Parameter(torch.cat([p.detach().flatten() for p in modules]))
-        self.flat.grad = torch.zeros_like(self.flat)
+        flat = torch.cat([p.detach().flatten() for p in modules])
+        self.gradient = torch.zeros_like(flat)
         sizes = [p.numel() for p in modules]
-        parameters = [part.view_as(p) for part, p in zip(self.flat.detach().split(sizes), modules, strict=True)]
-        gradients = [part.view_as(p) for part, p in zip(self.flat.grad.split(sizes), modules, strict=True)]
+        parameters = [part.view_as(p) for part, p in zip(flat.split(sizes), modules, strict=True)]
+        gradients = [part.view_as(p) for part, p in zip(self.gradient.split(sizes), modules, strict=True)]
         for parameter, view in zip(modules, parameters, strict=True):
             parameter.data = view
-        self.optimizer = course.optimizer([self.flat])
+        same = course.optimizer(modules).defaults
+        self.optimizer = _Adam(flat, self.gradient, same["lr"], same["betas"], same["eps"])
         counts = {min(course.batch, len(train)), len(train) % course.batch or course.batch}
         self.by_count = {count: _Step(parameters, gradients, count) for count in counts}
         self.images = train.images.flatten(1)
@@ -95,7 +119,7 @@ class DirectLeNet(Trainer):
             order = self.orders[step]
             one = self.by_count[len(order)]
             torch.index_select(self.images, 0, order, out=one.rows)
-            one(one.rows, self.onehots[step], self.logits[step])
+            one(self.onehots[step], self.logits[step])
             self.optimizer.step()
 
     def loss(self) -> float:
