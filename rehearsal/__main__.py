@@ -1,14 +1,20 @@
-"""`bin/rehearse`: the journey, or only the cloud (`up`, `down`)."""
+"""`bin/rehearse`: the journey, with or without its IAM policy, or only the cloud (`up`, `down`)."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import os
 import sys
+from collections.abc import Iterator
+from typing import TextIO
 
 from rehearsal import journey, session, settings
+from rehearsal.calls import iam_policy
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="bin/rehearse", description="The whole journey on this machine, against an embedded AWS."
@@ -17,8 +23,15 @@ def main() -> int:
     parser.add_argument(
         "-e", "--extra-vars", action="append", default=[], metavar="NAME=VALUE", help="given to every playbook"
     )
-    options = parser.parse_args()
+    parser.add_argument(
+        "--iam-policy",
+        action="store_true",
+        help="after the journey print the least IAM policy that allows it, as JSON; all else goes to stderr",
+    )
+    options = parser.parse_args(arguments)
     what = options.what
+    if options.iam_policy and what != "run":
+        parser.error(f"--iam-policy is made of a whole journey's calls: leave out {what}.")
     if what == "down":
         session.down()
         return 0
@@ -28,7 +41,26 @@ def main() -> int:
             f"The embedded AWS answers at {cloud['url']}. Next: . {(settings.STATE / 'env').relative_to(settings.ROOT)}"
         )
         return 0
+    if options.iam_policy:
+        with stdout_aside() as out:
+            return journey.run(
+                options.extra_vars, lambda calls: print(json.dumps(iam_policy(calls), indent=2), file=out)
+            )
     return journey.run(options.extra_vars)
+
+
+@contextlib.contextmanager
+def stdout_aside() -> Iterator[TextIO]:
+    """Give the real stdout to the caller alone: what this process and its children print goes to stderr."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        try:
+            yield out
+        finally:
+            sys.stdout.flush()
+            out.flush()
+            os.dup2(out.fileno(), 1)
 
 
 if __name__ == "__main__":

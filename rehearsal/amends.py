@@ -6,16 +6,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rehearsal import catalogue, lifecycle
+from rehearsal import catalogue, lifecycle, quota_calls, spot_prices
 from rehearsal.clock import Clock
 from rehearsal.clock import follow as follow_clock
 from rehearsal.emulation import Emulation
 from rehearsal.launches import Launches
 from rehearsal.patching import amend
+from rehearsal.quotas import Quotas
 
 
-def install(emulation: Emulation, clock: Clock) -> None:
-    """Import moto's EC2 and SSM and amend them for this cloud. May be called again for another cloud of the process."""
+def install(emulation: Emulation, clock: Clock, quotas: Quotas) -> None:
+    """Import moto's services and amend them for this cloud. May be called again for another cloud of the process."""
     follow_clock(clock)
     _name_elastic_ips()
     _give_local_addresses(emulation)
@@ -23,7 +24,9 @@ def install(emulation: Emulation, clock: Clock) -> None:
     _load_parameters()
     _add_types()
     lifecycle.install(emulation)
-    _launch_by_the_rules(emulation)
+    _launch_by_the_rules(emulation, quotas)
+    quota_calls.install(quotas, clock)
+    spot_prices.install(clock)
 
 
 def _name_elastic_ips() -> None:
@@ -131,12 +134,12 @@ def _add_types() -> None:
                 by_region[region].extend({**one, "InstanceType": gpu.name} for one in twins)
 
 
-def _launch_by_the_rules(emulation: Emulation) -> None:
+def _launch_by_the_rules(emulation: Emulation, quotas: Quotas) -> None:
     """RunInstances through launches.py; moto's own switches beside it, for launches by template."""
     from moto import settings as moto_settings
     from moto.ec2.responses.instances import InstanceResponse
 
     moto_settings.ENABLE_AMI_VALIDATION = True
     moto_settings.ENABLE_KEYPAIR_VALIDATION = True
-    launches = Launches(emulation)
+    launches = Launches(emulation, quotas)
     amend(InstanceResponse, "run_instances", lambda original: lambda response: launches.run(response, original))

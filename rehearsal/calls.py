@@ -11,6 +11,14 @@ from rehearsal import wire
 
 # Needs no permission: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 _FREE = {"sts:GetCallerIdentity"}
+# What could take somebody else's things away, and what AWS lets a policy bind to a tag of the thing:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+_BOUND = {
+    *("ec2:RebootInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"),
+    *("ec2:DeleteKeyPair", "ec2:DeleteNetworkInterface", "ec2:DeleteSecurityGroup", "ec2:DeleteVolume"),
+    "ec2:ReleaseAddress",
+}
+_TAG = "gpulab:deployment"
 
 
 class CallLog:
@@ -66,7 +74,19 @@ def needed_actions(calls: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def iam_policy(calls: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """A policy document that allows the actions of these calls, on every resource, and no others."""
+    """A policy document that allows the actions of these calls and no others.
+
+    What ends or removes things is allowed on what carries our tag, the rest on every resource: AWS checks most reading
+    calls against no resource at all.
+    """
     actions = needed_actions(calls)
-    statements = [{"Sid": "Gpulab", "Effect": "Allow", "Action": actions, "Resource": "*"}] if actions else []
-    return {"Version": "2012-10-17", "Statement": statements}
+    free = {"Sid": "Gpulab", "Effect": "Allow", "Action": [a for a in actions if a not in _BOUND], "Resource": "*"}
+    tagged = {"Null": {f"aws:ResourceTag/{_TAG}": "false"}}
+    bound = {
+        "Sid": "GpulabOwn",
+        "Effect": "Allow",
+        "Action": [a for a in actions if a in _BOUND],
+        "Resource": "*",
+        "Condition": tagged,
+    }
+    return {"Version": "2012-10-17", "Statement": [one for one in (free, bound) if one["Action"]]}

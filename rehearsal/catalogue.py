@@ -50,7 +50,10 @@ class Image:
 
 @dataclass(frozen=True)
 class GpuType:
-    """An instance type with a GPU. Memory in MiB and GiB as named; `regions` are the course pages' that offer it."""
+    """An instance type with a GPU. Memory in MiB and GiB as named; `regions` are the course pages' that offer it.
+
+    `usd` is the price of an hour on demand in us-east-1, None where AWS names none.
+    """
 
     name: str
     vendor: str
@@ -61,6 +64,7 @@ class GpuType:
     ram_gib: float
     nvme_gb: int
     arch: str
+    usd: float | None
     regions: frozenset[str]
 
 
@@ -105,6 +109,7 @@ def _gpu_type(row: dict[str, str]) -> GpuType:
         ram_gib=float(row["ram_gib"]),
         nvme_gb=int(row["nvme_gb"] or 0),
         arch=row["arch"],
+        usd=float(row["usd_per_hour_us_east_1"]) if row["usd_per_hour_us_east_1"] else None,
         regions=frozenset(name.removeprefix("offered_") for name in columns),
     )
 

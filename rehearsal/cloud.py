@@ -23,11 +23,12 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from rehearsal import catalogue, control_paths, ending, wire
+from rehearsal import catalogue, control_paths, ending, pricing, wire
 from rehearsal.calls import CallLog
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
 from rehearsal.faults import Faults
+from rehearsal.quotas import Quotas
 from rehearsal.supervisor import Supervisor
 
 _log = logging.getLogger("rehearsal.cloud")
@@ -43,7 +44,8 @@ class Cloud:
         self.calls = CallLog()
         self.faults = Faults()
         self.emulation = Emulation(with_hosts)
-        self.control = control_paths.ControlPaths(self.emulation, self.calls, self.faults, self.clock)
+        self.quotas = Quotas(self.clock)
+        self.control = control_paths.ControlPaths(self.emulation, self.calls, self.faults, self.clock, self.quotas)
         self._moto: Any = None
         self._loaded = threading.Event()
 
@@ -55,7 +57,7 @@ class Cloud:
 
         from rehearsal import amends
 
-        amends.install(self.emulation, self.clock)
+        amends.install(self.emulation, self.clock, self.quotas)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._loaded.set()
 
@@ -98,9 +100,9 @@ class Cloud:
         return answer
 
     def _ask_about(self, call: wire.Call, environ: dict[str, Any]) -> Answer:
-        """moto's answer; what it does not have becomes an error of AWS's form, which clients can parse."""
+        """moto's answer, or ours for a service it lacks; what neither has becomes an error that clients can parse."""
         try:
-            return self._ask_moto(environ)
+            return pricing.answer(call) if call.service == "pricing" else self._ask_moto(environ)
         except Exception:
             _log.exception("%s failed inside the embedded AWS", call.iam)
             # 501 and not 500, because clients repeat a 500.

@@ -11,6 +11,7 @@ from rehearsal import faults, settings
 from rehearsal.calls import CallLog, iam_policy
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
+from rehearsal.quotas import Quotas
 
 PREFIX = "/_rehearsal/"
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -24,6 +25,7 @@ class ControlPaths:
     calls: CallLog
     faults: faults.Faults
     clock: Clock
+    quotas: Quotas
 
     def answer(self, method: str, path: str, body: bytes, caller: str) -> Answer:
         """(status, headers, body) for a request to a control path; `caller` is the client's address."""
@@ -42,6 +44,9 @@ class ControlPaths:
             ("GET", "iam-policy"): lambda _: iam_policy(self.calls.listed()),
             ("GET", "clock"): lambda _: self._time(),
             ("POST", "clock"): self._move_clock,
+            ("GET", "quotas"): self._locked(lambda _: self.quotas.listed()),
+            ("POST", "quotas"): self._locked(self.quotas.set),
+            ("DELETE", "quotas"): self._locked(lambda _: self.quotas.forget()),
         }
         handler = handlers.get((method, path.removeprefix(PREFIX)))
         if handler is None:
@@ -73,6 +78,13 @@ class ControlPaths:
         else:
             raise ValueError('the clock moves by {"advance_seconds": 60} or {"now": "2026-11-22T09:00:00Z"}')
         return self._time()
+
+    def _locked(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def locked(value: Any) -> Any:
+            with self.emulation.lock:
+                return act(value)
+
+        return locked
 
     def _time(self) -> dict[str, str]:
         return {"now": self.clock.now().isoformat()}

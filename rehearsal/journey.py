@@ -202,6 +202,7 @@ class Journey:
         """Everything goes, and nothing is written after the proof."""
         self.playbook("teardown")
         calls = session.request(self.url, "calls")
+        self.seen["calls"] = calls
         launches = [c for c in calls if c["action"] == "RunInstances"]
         if len(launches) != 1:
             raise Failed(f"RunInstances was called {len(launches)} times in the journey, and once was expected.")
@@ -248,8 +249,12 @@ STAGES = {
 }
 
 
-def run(extra: list[str]) -> int:
-    """Run the whole journey with extra variables; return the exit code. The cloud is removed however it ends."""
+def run(extra: list[str], afterwards: Callable[[list[dict[str, Any]]], None] = lambda _: None) -> int:
+    """Run the whole journey with extra variables; return the exit code. The cloud is removed however it ends.
+
+    After a journey that went well `afterwards` gets the AWS calls up to the proof of the teardown. Those of the journey
+    itself among them (whose account, which instances) are calls that the playbooks make too.
+    """
     if session.running():
         print(
             "A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.",
@@ -275,6 +280,7 @@ def run(extra: list[str]) -> int:
         session.down()
     if code == 0:
         print(summary(journey.took, time.monotonic() - began))
+        afterwards(journey.seen["calls"])
     return code
 
 

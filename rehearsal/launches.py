@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal import catalogue
+from rehearsal import catalogue, quota_calls
 from rehearsal.emulation import Emulation
+from rehearsal.quotas import Quotas
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Launch:
 class Launches:
     """RunInstances in front of moto's; used under the emulation's lock."""
 
-    def __init__(self, emulation: Emulation) -> None:
+    def __init__(self, emulation: Emulation, quotas: Quotas) -> None:
         self._emulation = emulation
+        self._quotas = quotas
         self._tokens: dict[tuple[str, str, str, str], Launch] = {}
 
     def run(self, response: Any, original: Callable[[Any], Any]) -> Any:
@@ -47,6 +49,8 @@ class Launches:
             return ActionResult(reservation)
         specs = {int(nic.get("DeviceIndex", 0)): dict(nic) for nic in params.get("NetworkInterfaces", [])}
         check(params, backend)
+        if not params.get("DryRun"):
+            quota_calls.admit(self._quotas, params, backend)
         _fill(params, backend)
         answer = original(response)
         for instance in answer.result.instances:

@@ -71,4 +71,21 @@ def test_the_policy_allows_these_calls_and_no_others(
     entries = [entry(*call) for call in calls]
     assert needed_actions(entries) == actions
     statements = iam_policy(entries)["Statement"]
-    assert [action for statement in statements for action in statement["Action"]] == actions
+    assert sorted(action for statement in statements for action in statement["Action"]) == actions
+
+
+def test_what_takes_things_away_is_bound_to_our_tag() -> None:
+    took = ["DescribeInstances", "RunInstances", "TerminateInstances", "DeleteSecurityGroup"]
+    policy = iam_policy(entry("ec2", action) for action in took)
+    assert policy["Version"] == "2012-10-17"
+    free, bound = policy["Statement"]
+    assert free["Action"] == ["ec2:DescribeInstances", "ec2:RunInstances"]
+    assert "Condition" not in free
+    assert bound["Action"] == ["ec2:DeleteSecurityGroup", "ec2:TerminateInstances"]
+    assert bound["Condition"] == {"Null": {"aws:ResourceTag/gpulab:deployment": "false"}}
+    assert len({statement["Sid"] for statement in policy["Statement"]}) == 2
+
+
+def test_no_statement_is_empty() -> None:
+    assert iam_policy([])["Statement"] == []
+    assert [one["Sid"] for one in iam_policy([entry("ec2", "StopInstances")])["Statement"]] == ["GpulabOwn"]

@@ -130,7 +130,7 @@ def examine(devices: list[str]) -> dict[str, Any]:
             torch.set_num_threads(threads)
             rates[threads] = probes.gemm_gflops("cpu", "float32", seconds=0.2) or 0.0
         torch.set_num_threads(max(rates, key=rates.__getitem__))
-        measured["cpu"] = probes.probe("cpu", seconds=0.5)
+        measured["cpu"] = probes.probe("cpu", seconds=0.3)
     if "cuda" in devices:
         measured["cuda"] = probes.probe("cuda", during=watch.sample)
     gpus = nvml.read(watch=watch)

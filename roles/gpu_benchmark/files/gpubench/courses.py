@@ -53,7 +53,7 @@ class Course:
     def optimizer(self, parameters: Iterable[nn.Parameter], capturable: bool = False) -> torch.optim.Optimizer:
         """The course's optimizer, in its fused form: the same arithmetic in one pass over the weights."""
         if self.name == "lenet":
-            return torch.optim.Adam(parameters, lr=0.001, fused=True, capturable=capturable)
+            return torch.optim.Adam(parameters, lr=nets.LENET_RATE, fused=True, capturable=capturable)
         return torch.optim.SGD(parameters, lr=nets.MLP_RATE, fused=True)
 
     def permutation(self, generator: torch.Generator) -> Tensor | None:

@@ -66,9 +66,10 @@ class _Step:
 class _Adam:
     """Adam (Kingma and Ba, 2015, algorithm 1) on one flat tensor, as torch.optim.Adam computes it."""
 
-    def __init__(self, values: Tensor, gradient: Tensor, rate: float, betas: tuple[float, float], eps: float) -> None:
-        self.values, self.gradient = values, gradient
-        self.rate, self.betas, self.eps = rate, betas, eps
+    betas, eps = (0.9, 0.999), 1e-8
+
+    def __init__(self, values: Tensor, gradient: Tensor, rate: float) -> None:
+        self.values, self.gradient, self.rate = values, gradient, rate
         self.mean, self.square, self.work = (torch.zeros_like(values) for _ in range(3))
         self.steps = 0
 
@@ -98,8 +99,7 @@ class DirectLeNet(Trainer):
         gradients = [part.view_as(p) for part, p in zip(self.gradient.split(sizes), modules, strict=True)]
         for parameter, view in zip(modules, parameters, strict=True):
             parameter.data = view
-        same = course.optimizer(modules).defaults
-        self.optimizer = _Adam(flat, self.gradient, same["lr"], same["betas"], same["eps"])
+        self.optimizer = _Adam(flat, self.gradient, nets.LENET_RATE)
         counts = {min(course.batch, len(train)), len(train) % course.batch or course.batch}
         self.by_count = {count: _Step(parameters, gradients, count) for count in counts}
         self.images = train.images.flatten(1)

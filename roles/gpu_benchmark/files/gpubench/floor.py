@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .courses import Course
 
-_PATIENCE = 0.01
+_PATIENCE = 0.005
 """Seconds for one storage order of one product; one measured run there always is."""
 
 # A layer's outputs, its inputs, the places of an image it is applied at, and whether its input needs a gradient:

@@ -53,7 +53,7 @@ class NaiveTrainer(Trainer):
         self.forward = self._lenet if lenet else self._mlp
         self.images = _Images(train, pad=2 if lenet else 0)
         stock = torch.optim.Adam if lenet else torch.optim.SGD
-        self.optimizer = stock(net.parameters(), lr=0.001 if lenet else nets.MLP_RATE)
+        self.optimizer = stock(net.parameters(), lr=nets.LENET_RATE if lenet else nets.MLP_RATE)
 
     def _lenet(self, images: Tensor) -> Tensor:
         """ReLU before the pool, as the lab writes it."""

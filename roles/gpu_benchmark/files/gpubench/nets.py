@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+LENET_RATE = 0.001
+"""Learning rate of the lab's Adam; the rest is TensorFlow's defaults, which are PyTorch's too."""
 MLP_DROPOUT = 0.2
 MLP_RATE = 0.01
 """Learning rate of the MLP's SGD."""

@@ -23,6 +23,8 @@ from .trainer import Trainer, accuracy
 
 TRY_STEPS = 5
 """Steps by which thread counts are compared: on a busy machine the wrong count is 25 times slower."""
+WORTH_A_THREAD = 0.85
+"""More threads have to take at most this share of the time of fewer: each makes the figure depend on one more core."""
 BAR = 10
 """Width of the progress bar (characters)."""
 
@@ -75,7 +77,7 @@ def now(device: str) -> float:
 
 
 def settle_threads(course: Course, train: Split, style: str) -> None:
-    """Make torch use the number of threads that trains this net fastest, by trying: 1, 2, 4 ... up to all we may use.
+    """Make torch use as many threads as pay for this net, by trying: 1, 2, 4 ... up to all we may use.
 
     Where a neighbour keeps a core busy one thread beats all of them, since their barriers wait for the slowest.
     """
@@ -90,7 +92,7 @@ def settle_threads(course: Course, train: Split, style: str) -> None:
             start = time.perf_counter()
             attempt.run(first, first + TRY_STEPS)
             seconds.append(time.perf_counter() - start)
-        if min(seconds) > fastest:
+        if min(seconds) > WORTH_A_THREAD * fastest:
             break
         fastest, best = min(seconds), threads
     torch.set_num_threads(best)

@@ -34,8 +34,12 @@ SENTENCES = {
         "or choose another region with -e aws_region=us-east-1."
     ),
     "VcpuLimitExceeded": (
-        "the account's vCPU quota for this family is used up: request more in the Service Quotas console "
-        "(EC2, 'Running On-Demand G and VT instances'), or stop what is running."
+        "the account's vCPU quota for this family is used up: request more with `ansible-playbook request-quota.yml` "
+        "or in the Service Quotas console (EC2, 'Running On-Demand G and VT instances'), or stop what is running."
+    ),
+    "MaxSpotInstanceCountExceeded": (
+        "the account's spot quota for this family is used up: request more with "
+        "`ansible-playbook request-quota.yml -e gpu_market=spot`, or stop what is running."
     ),
     "InsufficientInstanceCapacity": (
         "AWS has no such host free at the moment: run the same command again later, "

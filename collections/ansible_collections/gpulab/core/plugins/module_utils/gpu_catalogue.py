@@ -122,14 +122,21 @@ def price(instance_type, region, volume_gb=0):
     ratio = regional / G4DN_XLARGE_USD[PRICE_REGION] if regional else 1.0
     exact = region == PRICE_REGION or (instance_type == "g4dn.xlarge" and regional is not None)
     host = GPU_TYPES[instance_type][4] * ratio
-    disk = volume_gb * GP3_USD_PER_GB_MONTH / HOURS_PER_MONTH
+    return hourly(
+        host, GP3_USD_PER_GB_MONTH, PUBLIC_IPV4_USD_PER_HOUR, volume_gb, "table in gpulab.core", PRICE_DATE, exact
+    )
+
+
+def hourly(host, gb_month, address, volume_gb, source, date, exact):
+    """Return the dict that price() describes, of USD per hour (host, address) and per GB and month (gb_month)."""
+    disk = volume_gb * gb_month / HOURS_PER_MONTH
     return {
-        "usd_per_hour": round(host + disk + PUBLIC_IPV4_USD_PER_HOUR, 4),
+        "usd_per_hour": round(host + disk + address, 4),
         "host_usd_per_hour": round(host, 4),
         "disk_usd_per_hour": round(disk, 4),
-        "address_usd_per_hour": PUBLIC_IPV4_USD_PER_HOUR,
+        "address_usd_per_hour": round(address, 4),
         "stopped_usd_per_hour": round(disk, 4),
-        "source": "table in gpulab.core",
-        "date": PRICE_DATE,
+        "source": source,
+        "date": date,
         "exact": exact,
     }
