@@ -68,6 +68,9 @@ def needed_actions(calls: Iterable[dict[str, Any]]) -> list[str]:
         # Tags in a creating call are checked as CreateTags, a role that is handed on as PassRole.
         if call["service"] == "ec2" and call["write"] and any(name.startswith("TagSpecification") for name in params):
             actions.add("ec2:CreateTags")
+        # The first request of an account makes the role by which Service Quotas acts for it.
+        if call["iam"] == "servicequotas:RequestServiceQuotaIncrease":
+            actions.add("iam:CreateServiceLinkedRole")
         if any(name.startswith(("IamInstanceProfile", "RoleArn", "Target")) for name in params) and call["write"]:
             actions.add("iam:PassRole")
     return sorted(actions - _FREE)

@@ -47,7 +47,6 @@ def test_answers_that_are_all_lost_make_one_host_in_the_end(deployment: Deployme
     [
         ("UnauthorizedOperation", "these credentials may not do that: ask the account's administrator"),
         ("ExpiredToken", "the credentials have expired: renew them and run the same command again"),
-        ("InsufficientInstanceCapacity", "AWS has no such host free at the moment: run the same command again later"),
         ("VcpuLimitExceeded", "the account's vCPU quota for this family is used up: request more"),
     ],
 )

@@ -9,7 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.gpulab.core.plugins.module_utils.report import BENCHMARK, build, driver_history, mask
+from ansible_collections.gpulab.core.plugins.module_utils.report import (
+    BENCHMARK,
+    build,
+    driver_history,
+    launch_history,
+    mask,
+)
 
 from tests.unit import benchmark_documents as fakes
 
@@ -216,6 +222,29 @@ def test_report_carries_the_driver_before_and_after(found: dict[str, Any] | None
     report = build(PLAN, HOST, SYSTEM, None, {}, found)
     VALIDATOR.validate(report)
     assert report["driver"] == found
+
+
+REFUSED = [{"instance_type": "g4dn.xlarge", "zone": "", "code": "InsufficientInstanceCapacity"}]
+
+
+def test_report_names_the_launches_that_aws_refused() -> None:
+    report = build(dict(PLAN, attempts=REFUSED), HOST, SYSTEM, None, {})
+    VALIDATOR.validate(report)
+    assert report["launch_refused"] == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (REFUSED, {}, REFUSED),
+        (None, {"instance_id": "i-1", "launch_refused": REFUSED}, REFUSED),
+        (None, {"instance_id": "i-2", "launch_refused": REFUSED}, []),
+        ([], {"instance_id": "i-1", "launch_refused": REFUSED}, []),
+        (None, {}, []),
+    ],
+)
+def test_what_was_refused_belongs_to_the_instance(now: Any, before: dict[str, Any], expected: list[Any]) -> None:
+    assert launch_history(now, "i-1", before) == expected
 
 
 def test_a_run_that_had_nothing_to_do_keeps_what_was_repaired_before() -> None:

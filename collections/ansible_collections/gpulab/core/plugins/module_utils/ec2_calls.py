@@ -19,11 +19,14 @@ RETRY = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=10)
 
 
 class Stop(Exception):
-    """A sentence for the user; modules turn it into fail_json in main() only. `code` is AWS's, if it was AWS."""
+    """A sentence for the user; modules turn it into fail_json in main() only.
 
-    def __init__(self, text, code=None):
+    `code` and `message` are AWS's own, if it was AWS; `unanswered`: the call may have been heard, but nobody answered.
+    """
+
+    def __init__(self, text, code=None, message="", unanswered=False):
         super().__init__(text)
-        self.code = code
+        self.code, self.message, self.unanswered = code, message, unanswered
 
 
 def call(doing, method, **arguments):
@@ -34,10 +37,12 @@ def call(doing, method, **arguments):
         raise Stop(f"No AWS credentials were found: {CREDENTIALS}") from None
     except boto_errors.ClientError as error:
         told = error.response["Error"]
-        raise Stop(sentence(told["Code"], told.get("Message", ""), doing), told["Code"]) from error
+        message = told.get("Message", "")
+        raise Stop(sentence(told["Code"], message, doing), told["Code"], message) from error
     except boto_errors.BotoCoreError as error:
         raise Stop(
-            f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again."
+            f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again.",
+            unanswered=True,
         ) from error
 
 

@@ -50,6 +50,7 @@ def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
         "instance_id": host["id"],
         "instance_type": host["type"],
         "launch_time": host["launch_time"],
+        "launch_refused": plan.get("attempts") or [],
         "address": host["address"],
         "status_checks": host["status_checks"],
         "price": plan["price"],
@@ -77,6 +78,16 @@ def driver_history(now, before):
     if now and then and not now["done"] and then["after"] == now["after"]:
         return then
     return now
+
+
+def launch_history(now, instance_id, before):
+    """Return the launches that AWS refused before this instance: those of the run that launched it.
+
+    now: ec2_gpu_launch's attempts of this run, None where it launched nothing. before: the last report, {} if none.
+    """
+    if now is not None:
+        return now
+    return before.get("launch_refused", []) if before.get("instance_id") == instance_id else []
 
 
 def _only(names, found):

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
-"""Find the GPU host of this name, or launch it: one call to RunInstances, never a second host."""
+"""Find the GPU host of this name, or launch it where AWS has room: never a second host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ description:
   - Finds the live instance that carries the deployment's and the host's tags; only when there is none, launches one
     with every tag in the same call and a ClientToken that is the same for the same launch, so that a lost answer or a
     killed run never makes a second host.
+  - Where AWS has no capacity, the zones that its refusal names are asked, then the others that offer the type, then the
+    next type; each once, so that a full zone costs two calls. A quota that is used up is no lack of capacity.
   - IMDSv2 is required, the root volume is encrypted gp3 that goes with the instance, and a shutdown from inside stops
     and never terminates.
   - amazon.aws.ec2_instance is not used for this, because it sends a random token and retries a missing capacity for
@@ -19,7 +21,7 @@ options:
   deployment: {type: str, required: true, description: Name of the deployment.}
   host: {type: str, required: true, description: Name of the host.}
   image_id: {type: str, required: true, description: The AMI.}
-  instance_type: {type: str, required: true, description: The instance type.}
+  instance_types: {type: list, elements: str, required: true, description: 'Instance types, the preferred one first.'}
   key_name: {type: str, required: true, description: The EC2 key pair.}
   security_group_ids: {type: list, elements: str, required: true, description: The security groups.}
   root_device: {type: str, required: true, description: The AMI's root device name.}
@@ -36,7 +38,7 @@ EXAMPLES = r"""
     deployment: gpulab
     host: gpulab
     image_id: ami-0123456789abcdef0
-    instance_type: g4dn.xlarge
+    instance_types: [g4dn.xlarge, g5.xlarge]
     key_name: gpulab
     security_group_ids: [sg-0123456789abcdef0]
     root_device: /dev/sda1
@@ -50,18 +52,30 @@ instance_id:
   type: str
   sample: i-0123456789abcdef0
 launched: {description: Whether this run launched it., returned: success, type: bool}
+instance_type: {description: Its type; the preferred one in check mode., returned: success, type: str}
+price:
+  description: What an hour of it costs by the dated table, with disk and address; null for a type that the table lacks.
+  returned: success
+  type: dict
+attempts:
+  description: The calls that AWS refused before, oldest first.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{instance_type: g4dn.xlarge, zone: "", code: InsufficientInstanceCapacity}]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, call
-from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import HOST_TAG, TAG, client_token
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_launch import NO_RETRIES, climb, specification
+from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
 
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
     "host": {"type": "str", "required": True},
     "image_id": {"type": "str", "required": True},
-    "instance_type": {"type": "str", "required": True},
+    "instance_types": {"type": "list", "elements": "str", "required": True},
     "key_name": {"type": "str", "required": True, "no_log": False},
     "security_group_ids": {"type": "list", "elements": "str", "required": True},
     "root_device": {"type": "str", "required": True},
@@ -69,51 +83,10 @@ ARGUMENTS = {
     "user_data": {"type": "str", "default": ""},
     "tags": {"type": "dict", "default": {}},
 }
-# AWS forgets a token within days; nobody makes and removes the same host this often in that time.
-MOST_GENERATIONS = 100
-
-
-def specification(params):
-    """Return RunInstances' arguments, ClientToken left out."""
-    tags = dict(params["tags"], **{"Name": params["host"], TAG: params["deployment"], HOST_TAG: params["host"]})
-    tag_list = [{"Key": k, "Value": str(v)} for k, v in sorted(tags.items())]
-    disk = {"VolumeSize": params["volume_gb"], "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
-    return {
-        "ImageId": params["image_id"],
-        "InstanceType": params["instance_type"],
-        "KeyName": params["key_name"],
-        "SecurityGroupIds": params["security_group_ids"],
-        "MinCount": 1,
-        "MaxCount": 1,
-        "UserData": params["user_data"],
-        "BlockDeviceMappings": [{"DeviceName": params["root_device"], "Ebs": disk}],
-        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"},
-        "InstanceInitiatedShutdownBehavior": "stop",
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": tag_list} for kind in ("instance", "volume", "network-interface")
-        ],
-    }
-
-
-def launch(ec2, account, region, wanted):
-    """Run the instance once and return its id; a token whose host has been terminated leads to the next one."""
-    for generation in range(MOST_GENERATIONS):
-        token = client_token(account, region, wanted, generation)
-        try:
-            answer = call("launching the host", ec2.run_instances, ClientToken=token, **wanted)
-        except Stop as stop:
-            if stop.code != "IdempotentInstanceTerminated":
-                raise
-        else:
-            return answer["Instances"][0]["InstanceId"]
-    raise Stop(
-        f"AWS remembers {MOST_GENERATIONS} terminated hosts of this very launch and refuses another: "
-        "choose another name with -e gpu_host_name=NAME."
-    )
 
 
 def find_or_launch(module):
-    """Return (instance id, launched); raise Stop with the ids when more than one live host carries the name."""
+    """Return what the module answers; raise Stop with the ids when more than one live host carries the name."""
     params = module.params
     ec2 = module.client("ec2", retry_decorator=RETRY)
     found = ec2_calls.instances(ec2, params["deployment"], params["host"])
@@ -124,21 +97,36 @@ def find_or_launch(module):
             "terminate those you do not need."
         )
     if found:
-        return found[0]["InstanceId"], False
+        return _answer(module, found[0], [], launched=False)
     if module.check_mode:
-        return "", True
+        return _answer(module, {"InstanceId": "", "InstanceType": params["instance_types"][0]}, [], launched=True)
     account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
-    return launch(ec2, account, module.region, specification(params)), True
+    run_instances = module.client("ec2", config=NO_RETRIES).run_instances
+    types = params["instance_types"]
+    instance, attempts = climb(run_instances, ec2, account, module.region, specification(params), types)
+    return _answer(module, instance, attempts, launched=True)
+
+
+def _answer(module, instance, attempts, launched):
+    kind = instance["InstanceType"]
+    return {
+        "changed": launched,
+        "launched": launched,
+        "instance_id": instance["InstanceId"],
+        "instance_type": kind,
+        "price": price(kind, module.region, module.params["volume_gb"]),
+        "attempts": [{k: a[k] for k in ("instance_type", "zone", "code")} for a in attempts],
+    }
 
 
 def main():
     """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        instance_id, launched = find_or_launch(module)
+        answer = find_or_launch(module)
     except Stop as stop:
         module.fail_json(msg=str(stop))
-    module.exit_json(changed=launched, launched=launched, instance_id=instance_id)
+    module.exit_json(**answer)
 
 
 if __name__ == "__main__":

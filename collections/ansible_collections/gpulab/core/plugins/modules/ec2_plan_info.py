@@ -146,17 +146,17 @@ def make_plan(module):
         evidence["permissions"], cidrs, notebook_cidrs, request["notebook_port"]
     )
     host = evidence["hosts"][0] if evidence["hosts"] else None
-    instance_type = (
-        host["instance_type"] if host else launch_plan.choose_type(request["instance_types"], evidence["offered"])
-    )
+    offered = [kind for kind in request["instance_types"] if kind in evidence["offered"]]
+    types = [host["instance_type"]] if host else offered
     endpoint = ec2.meta.endpoint_url
     return {
         "account": account,
         "region": module.region,
         "endpoint": endpoint,
         "is_aws": is_aws(endpoint),
-        "instance_type": instance_type,
-        "price": price(instance_type, module.region, request["volume_gb"]),
+        "instance_type": types[0],
+        "instance_types": types,
+        "price": price(types[0], module.region, request["volume_gb"]),
         "image": evidence["image"],
         "vpc_id": evidence["vpc_id"],
         "key": evidence["key"],

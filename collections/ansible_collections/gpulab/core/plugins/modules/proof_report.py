@@ -57,7 +57,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.gpulab.core.plugins.module_utils import report_files
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_picture import picture
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_rules import trained
-from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history
+from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history, launch_history
 
 try:
     import jsonschema
@@ -99,9 +99,11 @@ def main():
     result = p["result"] or {}
     if result and p["distributed"]:
         result = dict(result, distributed=p["distributed"])
-    driver = driver_history(p["driver"], _parsed(report_files.read(p["dest"])))
+    before = _parsed(report_files.read(p["dest"]))
+    driver = driver_history(p["driver"], before)
+    plan = dict(p["plan"], attempts=launch_history(p["plan"].get("attempts"), p["host"]["id"], before))
     try:
-        report = build(p["plan"], p["host"], p["system"], result, p["min_speedup"], driver, p["workplace"])
+        report = build(plan, p["host"], p["system"], result, p["min_speedup"], driver, p["workplace"])
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
         module.fail_json(
