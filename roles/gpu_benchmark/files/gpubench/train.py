@@ -21,8 +21,8 @@ from .graph import GraphTrainer
 from .naive import NaiveTrainer
 from .trainer import Trainer, accuracy
 
-TRY_STEPS = 5
-"""Steps by which thread counts are compared: on a busy machine the wrong count is 25 times slower."""
+TRY_STEPS, TRY_PIECES = 5, 8
+"""Steps of a piece, and pieces, by which thread counts are compared: the wrong count may be 25 times slower."""
 WORTH_A_THREAD = 0.85
 """More threads have to take at most this share of the time of fewer: each makes the figure depend on one more core."""
 BAR = 10
@@ -84,11 +84,12 @@ def settle_threads(course: Course, train: Split, style: str) -> None:
     usable, fastest, best = machine.thread_count(), math.inf, 1
     for threads in sorted({1, usable, *(2**n for n in range(1, 10) if 2**n < usable)}):
         torch.set_num_threads(threads)
-        attempt = trainer(course, train.head(3 * TRY_STEPS * course.batch), "cpu", style, seed=0)
+        # The first piece touches the memory; of the others the best counts, since neighbours disturb some.
+        attempt = trainer(course, train.head((TRY_PIECES + 1) * TRY_STEPS * course.batch), "cpu", style, seed=0)
         attempt.begin(None)
         attempt.run(0, TRY_STEPS)
         seconds = []
-        for first in (TRY_STEPS, 2 * TRY_STEPS):
+        for first in range(TRY_STEPS, (TRY_PIECES + 1) * TRY_STEPS, TRY_STEPS):
             start = time.perf_counter()
             attempt.run(first, first + TRY_STEPS)
             seconds.append(time.perf_counter() - start)
