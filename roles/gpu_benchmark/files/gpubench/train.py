@@ -23,7 +23,7 @@ from .trainer import Trainer, accuracy
 
 TRY_STEPS, TRY_PIECES = 5, 8
 """Steps of a piece, and pieces, by which thread counts are compared: the wrong count may be 25 times slower."""
-WORTH_A_THREAD = 0.85
+WORTH_A_THREAD = 0.95
 """More threads have to take at most this share of the time of fewer: each makes the figure depend on one more core."""
 BAR = 10
 """Width of the progress bar (characters)."""
