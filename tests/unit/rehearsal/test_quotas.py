@@ -143,7 +143,11 @@ def test_the_policy_names_the_actions_of_service_quotas(lab: Lab) -> None:
         ("RequestServiceQuotaIncrease", True),
     ]
     (statement,) = lab.control("/_rehearsal/iam-policy")["Statement"]
-    assert statement["Action"] == ["servicequotas:GetServiceQuota", "servicequotas:RequestServiceQuotaIncrease"]
+    assert statement["Action"] == [
+        "iam:CreateServiceLinkedRole",  # by the first request of an account
+        "servicequotas:GetServiceQuota",
+        "servicequotas:RequestServiceQuotaIncrease",
+    ]
 
 
 def test_running_vcpus_of_the_class_count_and_no_others(lab: Lab) -> None:
