@@ -3,6 +3,8 @@ image by itself, the stock optimizer, and a question to the device after each st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
@@ -38,7 +40,7 @@ class _Listed(Sampler[int]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[int]:
         return iter(self.order)
 
 
