@@ -66,7 +66,7 @@ class Gate:
 
 
 GATES = {
-    # The lab's net: 0.37 and 0.965 validation after one epoch, 0.988 test after ten (many seeds, several CPUs).
+    # The lab's net: 0.37 and 0.965 validation after one epoch, 0.988 test after ten (three seeds, two kinds of CPU).
     "lenet": Gate("LeNet-5", first_loss=(0.25, 0.55), first_accuracy=0.93, accuracy=0.98),
     # The notebook's stored outputs: 0.8335 in the first epoch; ours 0.82, and 0.973 test after ten.
     "mlp": Gate("the MLP", first_loss=(0.78, 0.88), first_accuracy=0.87, accuracy=0.965),

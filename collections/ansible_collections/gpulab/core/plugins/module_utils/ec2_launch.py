@@ -83,7 +83,6 @@ def _ask(run_instances, asked):
         try:
             return call("launching the host", run_instances, **asked)["Instances"][0]
         except Stop as stop:
-            # Without a code nobody answered.
             if again == ASK - 1 or not (stop.code in _BUSY or stop.unanswered):
                 raise
         time.sleep(random.uniform(0.5, 1) * 2**again)
