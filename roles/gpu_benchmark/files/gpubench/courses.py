@@ -73,8 +73,12 @@ class Course:
     def _split(self, folder: Path, prefix: str) -> Split:
         names = [f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"]
         (shape, pixels), (_, labels) = (data.read_checked(folder, name, data.SHA256[name]) for name in names)
-        images = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).reshape(shape[0], 1, *shape[1:]).float() / 255
-        images = nn.functional.pad(images, (2, 2, 2, 2)) if self.name == "lenet" else images.flatten(1)
+        raw = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).reshape(shape)
+        edge = 2 if self.name == "lenet" else 0
+        images = torch.zeros(shape[0], 1, *(length + 2 * edge for length in shape[1:]))
+        # Straight into the padded place: each further pass over the images would cost a quarter of a second.
+        torch.div(raw, 255, out=images[:, 0, edge : edge + shape[1], edge : edge + shape[2]])
+        images = images if edge else images.flatten(1)
         return Split(images, torch.frombuffer(bytearray(labels), dtype=torch.uint8).long())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from pathlib import Path
@@ -41,8 +42,9 @@ def read_idx(raw: bytes) -> tuple[tuple[int, ...], bytes]:
     return shape, raw[start:]
 
 
+@functools.cache
 def read_checked(folder: Path, name: str, expected: str) -> tuple[tuple[int, ...], bytes]:
-    """Read one IDX file whose sha256 must be `expected`; raises DataError with both hashes when it is not."""
+    """Read one IDX file, once in a process; raises DataError with both hashes when its sha256 is not `expected`."""
     path = folder / name
     try:
         raw = path.read_bytes()

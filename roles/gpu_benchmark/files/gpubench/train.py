@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import mean, median
 from typing import Any
@@ -21,7 +22,7 @@ from .graph import GraphTrainer
 from .naive import NaiveTrainer
 from .trainer import Trainer, accuracy
 
-TRY_STEPS, TRY_PIECES = 5, 8
+TRY_STEPS, TRY_PIECES = 5, 5
 """Steps of a piece, and pieces, by which thread counts are compared: the wrong count may be 25 times slower."""
 WORTH_A_THREAD = 0.95
 """More threads have to take at most this share of the time of fewer: each makes the figure depend on one more core."""
@@ -126,10 +127,12 @@ def train_net(
     epochs: int,
     seeds: list[int],
     gemm_rate: float | None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Train one net on one device, once for each seed: its entry benchmark.<net>.<device>, and the gates it missed.
 
-    `gemm_rate`: the device's float32 matrix rate (GFLOP/s), None where it could not be measured.
+    `gemm_rate`: the device's float32 matrix rate (GFLOP/s), None where it could not be measured. `check` is called
+    before each epoch, outside what is timed, and ends the training by raising.
     Raises TrainingError where the style does not exist.
     """
     style = style_for(device, style)
@@ -146,6 +149,7 @@ def train_net(
         generator = torch.Generator().manual_seed(seed)
         losses, accuracies = history.setdefault(seed, ([], []))
         for epoch in range(1, epochs + 1):
+            check()
             losses.append(timed_epoch(way, device, generator, timing))
             if math.isnan(first_epoch):
                 first_epoch = now(device) - begun
