@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.checkers import SlowCheckers
+from tests.support.clouds import cloud, deployment, shared  # noqa: F401
 from tests.support.journey import Journey, another_python
+from tests.support.planning import deployment_without_quota  # noqa: F401
 
 # How long an example takes is this machine's business, and no reason to fail.
 settings.register_profile("gpulab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,7 +22,8 @@ settings.load_profile("gpulab")
 ROOT = Path(__file__).resolve().parents[1]
 # What fails in seconds comes first, then what measures speed, while nothing else runs; what waits for the driver hosts'
 # images, minutes of compiling, comes last.
-ORDER = ("unit", "lint", "benchmark", "playbooks", "end_to_end", "molecule", "environment", "driver", "vm")
+ORDER = ("unit", "lint", "benchmark", "playbooks", "faults", "crash", "end_to_end")
+ORDER += ("molecule", "environment", "driver", "vm")
 # Goes on beside the tests between, which wait for hosts more than they compute.
 BACKGROUND = "test_another_python.py"
 # Nothing that this journey is for depends on how long the host trains.
@@ -44,6 +48,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("vm"):
             item.add_marker(pytest.mark.skip(reason="needs a virtual machine, for minutes: bin/test --vm"))
+
+
+@pytest.fixture(scope="session")
+def slow_checkers() -> Iterator[SlowCheckers]:
+    """ansible-lint and mypy, under way."""
+    checkers = SlowCheckers()
+    yield checkers
+    checkers.end()
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_unit_tests(request: pytest.FixtureRequest) -> None:
+    """Begin the slow checkers with the unit tests, which use one core."""
+    if folder(request.node) == "unit" and "lint" in {folder(item) for item in request.session.items}:
+        request.getfixturevalue("slow_checkers")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Fixtures: an embedded AWS whose instances count as up at once, and deployments that do not know of each other."""
+"""Fixtures for playbooks: an embedded AWS without hosts, and deployments that do not know of each other.
+
+tests/conftest.py hands them out, so that all folders of tests share one cloud.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def shared(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One deployment for all tests of a module."""
-    yield from _deployment(cloud, tmp_path_factory.mktemp("home"))
+    yield from deployed(cloud, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -33,11 +36,12 @@ def deployment(cloud: Cloud, tmp_path: Path) -> Iterator[Deployment]:
     home = tmp_path / "home"
     home.mkdir()
     cloud.forget()
-    yield from _deployment(cloud, home)
+    yield from deployed(cloud, home)
     cloud.forget()
 
 
-def _deployment(cloud: Cloud, home: Path) -> Iterator[Deployment]:
+def deployed(cloud: Cloud, home: Path) -> Iterator[Deployment]:
+    """Yield a deployment of a new name; its files are removed in the end."""
     made = Deployment(f"test-{uuid.uuid4().hex[:8]}", cloud, home)
     yield made
     made.remove_files()
