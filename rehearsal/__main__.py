@@ -1,4 +1,4 @@
-"""`bin/rehearse`: the journey, with or without its IAM policy, or only the cloud (`up`, `down`)."""
+"""`bin/rehearse`: the journey, the IAM policy, or only the cloud (`up`, `down`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from rehearsal import journey, session, settings
-from rehearsal.calls import iam_policy
+from rehearsal import everyday, journey, session, settings
+from rehearsal.iam_policy import iam_policy
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,29 +24,38 @@ def main(arguments: list[str] | None = None) -> int:
         "-e", "--extra-vars", action="append", default=[], metavar="NAME=VALUE", help="given to every playbook"
     )
     parser.add_argument(
+        "--real-hosts",
+        type=int,
+        metavar="N",
+        help="with up: only the first N instances are hosts to log in to; the others only look so to AWS's API",
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="given to every playbook: -vvv is the most")
+    parser.add_argument(
         "--iam-policy",
         action="store_true",
-        help="after the journey print the least IAM policy that allows it, as JSON; all else goes to stderr",
+        help="play every playbook that talks to AWS once, without hosts, and print the least IAM policy that allows "
+        "all of it, as JSON; all else goes to stderr",
     )
     options = parser.parse_args(arguments)
     what = options.what
     if options.iam_policy and what != "run":
-        parser.error(f"--iam-policy is made of a whole journey's calls: leave out {what}.")
+        parser.error(f"--iam-policy plays in a cloud of its own: leave out {what}.")
+    if options.real_hosts is not None and what != "up":
+        parser.error("--real-hosts is for bin/rehearse up: the journey has one host.")
     if what == "down":
         session.down()
         return 0
     if what == "up":
-        cloud = session.up()
+        cloud = session.up(real_hosts=options.real_hosts)
         print(
             f"The embedded AWS answers at {cloud['url']}. Next: . {(settings.STATE / 'env').relative_to(settings.ROOT)}"
         )
         return 0
     if options.iam_policy:
         with stdout_aside() as out:
-            return journey.run(
-                options.extra_vars, lambda calls: print(json.dumps(iam_policy(calls), indent=2), file=out)
-            )
-    return journey.run(options.extra_vars)
+            print(json.dumps(iam_policy(everyday.record(options.extra_vars)), indent=2), file=out)
+        return 0
+    return journey.run(options.extra_vars, options.verbose)
 
 
 @contextlib.contextmanager

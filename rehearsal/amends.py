@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rehearsal import catalogue, lifecycle, quota_calls, spot_prices
+from rehearsal import catalogue, lifecycle, quota_calls, regions, scheduler, spot_prices
 from rehearsal.clock import Clock
 from rehearsal.clock import follow as follow_clock
 from rehearsal.emulation import Emulation
@@ -19,6 +19,7 @@ def install(emulation: Emulation, clock: Clock, quotas: Quotas) -> None:
     """Import moto's services and amend them for this cloud. May be called again for another cloud of the process."""
     follow_clock(clock)
     _name_elastic_ips()
+    _leave_groups_alone()
     _give_local_addresses(emulation)
     _load_images()
     _load_parameters()
@@ -27,13 +28,43 @@ def install(emulation: Emulation, clock: Clock, quotas: Quotas) -> None:
     _launch_by_the_rules(emulation, quotas)
     quota_calls.install(quotas, clock)
     spot_prices.install(clock)
+    regions.install()
+    scheduler.install()
 
 
 def _name_elastic_ips() -> None:
-    """AWS tags an address as elastic-ip; moto's vpc-elastic-ip makes amazon.aws.ec2_eip report changes for ever."""
+    """AWS tags an address as elastic-ip; moto's vpc-elastic-ip makes amazon.aws.ec2_eip report changes for ever.
+
+    An address that came with an instance belongs to "amazon" there, and only an elastic one to the account.
+    """
     from moto.ec2 import utils
+    from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
+    def association(original: Any) -> property:
+        def describe(nic: Any) -> dict[str, Any]:
+            found: dict[str, Any] = original.fget(nic)
+            if found and not found.get("allocationId"):
+                found["ipOwnerId"] = "amazon"
+            return found
+
+        return property(describe)
 
     utils.EC2_PREFIX_TO_RESOURCE["eipalloc"] = "elastic-ip"
+    utils.EC2_PREFIX_TO_RESOURCE["sir"] = "spot-instances-request"
+    amend(NetworkInterface, "association", association)
+
+
+def _leave_groups_alone() -> None:
+    """An interface that is attached keeps its own groups; moto adds the host's, as if it were the host's first."""
+    from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
+    def groups(original: Any) -> property:
+        def own(nic: Any) -> Any:
+            return set(nic._group_set) if nic.instance and nic.device_index else original.fget(nic)
+
+        return property(own)
+
+    amend(NetworkInterface, "group_set", groups)
 
 
 def _give_local_addresses(emulation: Emulation) -> None:

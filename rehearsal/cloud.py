@@ -8,7 +8,6 @@ It writes DIR/cloud.json when it listens, and ends in order on SIGTERM.
 from __future__ import annotations
 
 import argparse
-import functools
 import io
 import json
 import logging
@@ -18,17 +17,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from rehearsal import catalogue, control_paths, ending, pricing, wire
+from rehearsal import catalogue, control_paths, ending, pricing, regions, wire
 from rehearsal.calls import CallLog
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
-from rehearsal.faults import Faults
+from rehearsal.faults import ROOM_HEADER, Faults
 from rehearsal.quotas import Quotas
+from rehearsal.scheduler import Scheduler
 from rehearsal.supervisor import Supervisor
 
 _log = logging.getLogger("rehearsal.cloud")
@@ -39,13 +40,15 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class Cloud:
     """The WSGI application. moto is imported by load(), in a thread, so that the port can be open long before."""
 
-    def __init__(self, with_hosts: bool) -> None:
+    def __init__(self, with_hosts: bool, real_hosts: int | None = None) -> None:
         self.clock = Clock()
         self.calls = CallLog()
         self.faults = Faults()
-        self.emulation = Emulation(with_hosts)
+        self.emulation = Emulation(with_hosts, real_hosts)
         self.quotas = Quotas(self.clock)
-        self.control = control_paths.ControlPaths(self.emulation, self.calls, self.faults, self.clock, self.quotas)
+        self.scheduler = Scheduler(self.emulation, self.clock)
+        parts = (self.emulation, self.calls, self.faults, self.clock, self.quotas, self.scheduler)
+        self.control = control_paths.ControlPaths(*parts)
         self._moto: Any = None
         self._loaded = threading.Event()
 
@@ -72,7 +75,8 @@ class Cloud:
         elif path.startswith("/moto-api/"):
             status, headers, answer = self._ask_moto(environ)
         else:
-            status, headers, answer = self._serve(wire.decode(method, path, _headers(environ), body), environ)
+            call = wire.decode(method, _whole(path, environ), _headers(environ), body)
+            status, headers, answer = self._serve(call, environ)
         start_response(f"{status} {'OK' if status < 400 else 'Error'}", headers)
         return [answer]
 
@@ -80,19 +84,24 @@ class Cloud:
         if call is None:
             text = "Request is missing Authentication Token: this cloud answers signed AWS requests."
             return wire.error("query", 403, "MissingAuthenticationToken", text)
-        rule = self.faults.take(call.action, call.text)
+        self.scheduler.fire()
+        rule = self.faults.take(call.action, f"{call.region}\n{call.text}")
         mode = rule.mode if rule else None
         if rule and rule.mode == "delay":
             time.sleep(rule.seconds)
+        if rule and rule.mode == "fewer":
+            environ[f"HTTP_{ROOM_HEADER.upper().replace('-', '_')}"] = str(rule.count)
         if rule and rule.mode == "error":
             answer = wire.error(call.protocol, rule.status, rule.code, rule.message)
-        elif call.region not in known_regions():
+        elif call.region not in regions.known():
             answer = _unknown_region(call)
         else:
             answer = self._ask_about(call, environ)
         status, headers, body = answer
         names = {name.lower(): value for name, value in headers}
         self.calls.add(self.clock.now(), call, status, wire.error_code(names, body) if status >= 400 else None, mode)
+        if rule and rule.mode == "hold":
+            time.sleep(rule.seconds)
         if mode == "drop":
             # The write has happened; the answer is lost on the way. werkzeug passes over a ConnectionError in silence.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -124,14 +133,6 @@ class Cloud:
         return seen[0], seen[1], body
 
 
-@functools.cache
-def known_regions() -> frozenset[str]:
-    """The regions that botocore knows for EC2 outside China and GovCloud. moto has read botocore's list already."""
-    from moto.ec2.models import EC2Backend
-
-    return frozenset(one.name for one in EC2Backend.regions if not one.name.startswith(("cn-", "us-gov-")))
-
-
 def _unknown_region(call: wire.Call) -> Answer:
     """AWS has no endpoint there. What comes nearest, as the endpoint is given: what a region says that is not enabled.
 
@@ -145,6 +146,11 @@ def _unknown_region(call: wire.Call) -> Answer:
     return wire.error(call.protocol, 400, "UnrecognizedClientException", text)
 
 
+def _whole(path: str, environ: dict[str, Any]) -> str:
+    """The path with the query behind it, if there is one."""
+    return f"{path}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
+
+
 def _headers(environ: dict[str, Any]) -> dict[str, str]:
     found = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     return {**found, "content-type": environ.get("CONTENT_TYPE", "")}
@@ -154,6 +160,10 @@ class _QuietHandler(WSGIRequestHandler):
     """Without a line per request: the log of calls has it, and in a readable form."""
 
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, _timestamp: float | None = None) -> str:
+        """The moment in every answer's Date header: the cloud's own time, by which clients may reckon."""
+        return format_datetime(self.server.app.clock.now(), usegmt=True)  # type: ignore[attr-defined]
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
@@ -188,11 +198,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, required=True, help="folder for cloud.json")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, picks a free one")
     parser.add_argument("--without-hosts", action="store_true", help="start no hosts: every running instance is up")
+    parser.add_argument("--real-hosts", type=int, help="start hosts for so many instances alone, the first launched")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     told = ending.when_told()
-    cloud = Cloud(with_hosts=not options.without_hosts)
+    cloud = Cloud(with_hosts=not options.without_hosts, real_hosts=options.real_hosts)
     try:
         server = listen(cloud, options.port)
     except OSError as problem:

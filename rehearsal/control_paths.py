@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rehearsal import faults, settings
-from rehearsal.calls import CallLog, iam_policy
+from rehearsal.calls import CallLog
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
+from rehearsal.iam_policy import iam_policy
 from rehearsal.quotas import Quotas
+from rehearsal.scheduler import Scheduler
 
 PREFIX = "/_rehearsal/"
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -26,6 +28,7 @@ class ControlPaths:
     faults: faults.Faults
     clock: Clock
     quotas: Quotas
+    scheduler: Scheduler
 
     def answer(self, method: str, path: str, body: bytes, caller: str) -> Answer:
         """(status, headers, body) for a request to a control path; `caller` is the client's address."""
@@ -34,7 +37,7 @@ class ControlPaths:
             return 200, [("Content-Type", "text/plain")], f"{caller}\n".encode()
         handlers: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "ready"): lambda _: self._ready(),
-            ("GET", "hosts"): lambda _: self.emulation.described(),
+            ("GET", "hosts"): lambda _: self._hosts(),
             ("POST", "hosts"): self._report,
             ("GET", "faults"): lambda _: self.faults.listed(),
             ("POST", "faults"): self._add_fault,
@@ -44,6 +47,7 @@ class ControlPaths:
             ("GET", "iam-policy"): lambda _: iam_policy(self.calls.listed()),
             ("GET", "clock"): lambda _: self._time(),
             ("POST", "clock"): self._move_clock,
+            ("GET", "schedule-failures"): lambda _: self.scheduler.failures,
             ("GET", "quotas"): self._locked(lambda _: self.quotas.listed()),
             ("POST", "quotas"): self._locked(self.quotas.set),
             ("DELETE", "quotas"): self._locked(lambda _: self.quotas.forget()),
@@ -59,6 +63,10 @@ class ControlPaths:
 
     def _ready(self) -> dict[str, Any]:
         return {"account": settings.ACCOUNT, "region": settings.REGION, "hosts": self.emulation.with_hosts}
+
+    def _hosts(self) -> list[dict[str, Any]]:
+        self.scheduler.fire()
+        return self.emulation.described()
 
     def _report(self, updates: Any) -> dict[str, int]:
         if not isinstance(updates, dict) or not all(isinstance(one, dict) for one in updates.values()):
@@ -77,6 +85,7 @@ class ControlPaths:
             self.clock.set(value["now"])
         else:
             raise ValueError('the clock moves by {"advance_seconds": 60} or {"now": "2026-11-22T09:00:00Z"}')
+        self.scheduler.fire()
         return self._time()
 
     def _locked(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:

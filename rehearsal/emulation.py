@@ -13,8 +13,9 @@ from rehearsal import catalogue, settings
 
 @dataclass
 class HostState:
-    """One instance: `up` feeds its status checks, `console` what GetConsoleOutput answers."""
+    """One instance: `up` feeds its status checks, `console` what GetConsoleOutput answers; `real`: it has a host."""
 
+    real: bool
     up: bool = False
     console: str = ""
     reboots: int = 0
@@ -43,10 +44,15 @@ class Addresses:
 
 
 class Emulation:
-    """The state beside moto's. `lock` guards both: moto's models are not safe for several writers."""
+    """The state beside moto's. `lock` guards both: moto's models are not safe for several writers.
 
-    def __init__(self, with_hosts: bool) -> None:
+    `real_hosts`: how many instances at most get a host of their own, the first to be launched; None is all of them.
+    The others are stand-ins: they are up at once, and nobody can log in.
+    """
+
+    def __init__(self, with_hosts: bool, real_hosts: int | None = None) -> None:
         self.with_hosts = with_hosts
+        self._real_hosts = real_hosts if with_hosts else 0
         self.lock = threading.RLock()
         self.addresses = Addresses(settings.ADDRESS_OCTET)
         self._states: dict[str, HostState] = {}
@@ -55,8 +61,10 @@ class Emulation:
         """The state of an instance; a new one has not booted. Without real hosts it has, and has printed its keys."""
         with self.lock:
             if instance_id not in self._states:
-                made = HostState() if self.with_hosts else HostState(up=True, console=_stand_in_console(instance_id))
-                self._states[instance_id] = made
+                taken = sum(state.real for state in self._states.values())
+                real = self._real_hosts is None or taken < self._real_hosts
+                console = "" if real else _stand_in_console(instance_id)
+                self._states[instance_id] = HostState(real, up=not real, console=console)
             return self._states[instance_id]
 
     def launched(self, instance: Any) -> None:
@@ -66,19 +74,20 @@ class Emulation:
 
     def booting(self, instance_id: str) -> None:
         """Forget the last boot: the status checks begin anew and the console is empty."""
-        if self.with_hosts:
-            state = self.state(instance_id)
+        state = self.state(instance_id)
+        if state.real:
             state.up, state.console = False, ""
 
     def halted(self, instance_id: str) -> None:
         """The host is going down; its console stays readable, as AWS's does."""
-        if self.with_hosts:
-            self.state(instance_id).up = False
+        state = self.state(instance_id)
+        state.up = state.up and not state.real
 
     def described(self) -> list[dict[str, Any]]:
-        """Every instance of every region that was used, in the form of the protocol with the reconciler."""
+        """Every instance that has a host, of every region, in the form of the protocol with the reconciler."""
         with self.lock:
-            return [self._entry(region, instance) for region, instance in _instances()]
+            found = [one for one in _instances() if self.state(one[1].id).real or not self.with_hosts]
+            return [self._entry(region, instance) for region, instance in found]
 
     def report(self, updates: dict[str, dict[str, Any]]) -> None:
         """Take in what the reconciler saw: instance id -> up, console, powered_off (any of them)."""

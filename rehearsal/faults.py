@@ -7,15 +7,20 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
-MODES = ("error", "drop", "delay")
+MODES = ("error", "drop", "delay", "hold", "fewer")
+ROOM_HEADER = "X-Gpulab-Room"
+"""How a rule of mode fewer tells its count to RunInstances: a header that no client sends."""
 
 
 @dataclass
 class Rule:
-    """One fault. `action` must match the whole action name, `match` any part of the decoded request.
+    """One fault. `action` must match the whole action name, `match` any part of the region
+    and the decoded request.
 
     error answers with `code`, `message` and HTTP `status` instead of doing anything; drop lets the call really happen,
-    then closes the connection without an answer; delay waits `seconds`, then goes on. `times` counts what is left.
+    then closes the connection without an answer; delay waits `seconds`, then goes on; hold lets the call happen, which
+    the log then shows, and waits `seconds` with the answer; fewer lets RunInstances launch `count` instances at most,
+    as where a zone has room for no more. `times` counts what is left.
     """
 
     action: str
@@ -25,6 +30,7 @@ class Rule:
     status: int = 400
     mode: str = "error"
     seconds: float = 0.0
+    count: int = 1
     times: int = 1
 
     def applies(self, action: str, text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import jsonschema
 
-from rehearsal import environment, notebook, session, settings
+from rehearsal import canary, environment, notebook, session, settings
 from rehearsal.podman import leftovers
 
 HOST = environment.DEPLOYMENT
@@ -38,6 +38,8 @@ class Journey:
     extra: list[str] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)
     took: list[tuple[str, float, str]] = field(default_factory=list)
+    verbose: int = 0
+    said: list[str] = field(default_factory=list)
 
     def stage(self, name: str, act: Callable[[], str]) -> None:
         """Run one stage, print its heading and seconds, and keep the sentence it returns for the summary."""
@@ -51,6 +53,7 @@ class Journey:
     def playbook(self, name: str, *arguments: str) -> dict[str, int]:
         """Run a root playbook with its output streamed; return host to number of changes, or raise Failed."""
         arguments += tuple(f"--extra-vars={given}" for given in self.extra)
+        arguments += (f"-{'v' * self.verbose}",) * bool(self.verbose)
         command = [str(settings.ROOT / ".venv/bin/ansible-playbook"), f"{name}.yml", *arguments]
         print("$ ansible-playbook", f"{name}.yml", *arguments, flush=True)
         process = subprocess.Popen(
@@ -70,6 +73,7 @@ class Journey:
         code = process.wait()
         if code:
             raise Failed(f"{name}.yml ended with code {code} where 0 was expected: its own words are above.")
+        self.said += lines
         return {host: int(changed) for host, changed, _, _ in RECAP.findall("".join(lines))}
 
     def instances(self) -> list[dict[str, Any]]:
@@ -152,7 +156,7 @@ class Journey:
 
     def notebook(self) -> str:
         """The notebook is reached through the tunnel alone, and opens with its token alone."""
-        answers = notebook.answers(HOST, self.env)
+        answers, self.seen["token"] = notebook.visit(HOST, self.env)
         if answers != [403, 200]:
             raise Failed(f"The notebook answered {answers} without and with its token, and 403 and 200 were expected.")
         return "bin/notebook: 403 without the token, 200 with it"
@@ -202,13 +206,12 @@ class Journey:
         """Everything goes, and nothing is written after the proof."""
         self.playbook("teardown")
         calls = session.request(self.url, "calls")
-        self.seen["calls"] = calls
         launches = [c for c in calls if c["action"] == "RunInstances"]
         if len(launches) != 1:
             raise Failed(f"RunInstances was called {len(launches)} times in the journey, and once was expected.")
         last_write = max(n for n, c in enumerate(calls) if c["write"])
         proof = [c["action"] for c in calls[last_write + 1 :]]
-        if "DescribeInstances" not in proof:
+        if "DescribeTags" not in proof:
             raise Failed(f"After the last write came only {proof}: the proof of the teardown is missing.")
         left = self.remains()
         if left:
@@ -223,6 +226,13 @@ class Journey:
         found += [v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]]
         found += [k["KeyName"] for k in ec2.describe_key_pairs()["KeyPairs"]]
         return found + [g["GroupId"] for g in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]]
+
+    def secrets(self) -> str:
+        """Nothing that the playbooks said, at whatever verbosity, has a secret in it."""
+        folder = settings.ROOT / ".gpulab" / environment.DEPLOYMENT
+        if told := canary.told(self.said, canary.secrets(self.env, folder, self.seen["token"])):
+            raise Failed(f"The playbooks told the {' and the '.join(told)}, and nothing secret was expected.")
+        return f"none in {len(self.said)} lines"
 
     def gone(self) -> str:
         """The cloud itself goes, with every container and process."""
@@ -245,16 +255,13 @@ STAGES = {
     "stop": Journey.stop,
     "start": Journey.start,
     "teardown": Journey.teardown,
+    "secrets": Journey.secrets,
     "down": Journey.gone,
 }
 
 
-def run(extra: list[str], afterwards: Callable[[list[dict[str, Any]]], None] = lambda _: None) -> int:
-    """Run the whole journey with extra variables; return the exit code. The cloud is removed however it ends.
-
-    After a journey that went well `afterwards` gets the AWS calls up to the proof of the teardown. Those of the journey
-    itself among them (whose account, which instances) are calls that the playbooks make too.
-    """
+def run(extra: list[str], verbose: int = 0) -> int:
+    """Run the whole journey with extra variables and so many v's; return the exit code. The cloud is always removed."""
     if session.running():
         print(
             "A rehearsal cloud is already up in this clone: end it with bin/rehearse down, and start again.",
@@ -267,7 +274,7 @@ def run(extra: list[str], afterwards: Callable[[list[dict[str, Any]]], None] = l
     code = 0
     try:
         cloud = session.up()
-        journey = Journey(cloud["url"], environment.process(cloud["url"]), extra)
+        journey = Journey(cloud["url"], environment.process(cloud["url"]), extra, verbose=verbose)
         for name, act in STAGES.items():
             journey.stage(name, lambda act=act: act(journey))  # type: ignore[misc]
     except Failed as failed:
@@ -280,7 +287,6 @@ def run(extra: list[str], afterwards: Callable[[list[dict[str, Any]]], None] = l
         session.down()
     if code == 0:
         print(summary(journey.took, time.monotonic() - began))
-        afterwards(journey.seen["calls"])
     return code
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal import catalogue, quota_calls
+from rehearsal import catalogue, quota_calls, spot_requests
 from rehearsal.emulation import Emulation
+from rehearsal.faults import ROOM_HEADER
 from rehearsal.quotas import Quotas
 
 
@@ -49,12 +50,22 @@ class Launches:
             return ActionResult(reservation)
         specs = {int(nic.get("DeviceIndex", 0)): dict(nic) for nic in params.get("NetworkInterfaces", [])}
         check(params, backend)
+        if room := response.headers.get(ROOM_HEADER):
+            params["MaxCount"] = max(int(params.get("MinCount", 1)), min(int(params.get("MaxCount", 1)), int(room)))
         if not params.get("DryRun"):
             quota_calls.admit(self._quotas, params, backend)
         _fill(params, backend)
         answer = original(response)
         for instance in answer.result.instances:
             self._finish(instance, params, specs)
+
+        def relaunch() -> Any:
+            params["MinCount"] = params["MaxCount"] = 1
+            (again,) = original(response).result.instances
+            self._finish(again, params, specs)
+            return again
+
+        spot_requests.add(response, answer.result.instances, relaunch)
         if token:
             self._tokens[key] = Launch(digest, answer.result.id)
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rehearsal import spot_requests
 from rehearsal.emulation import Emulation
 from rehearsal.patching import amend
 
@@ -82,6 +83,8 @@ def _check_states(emulation: Emulation) -> None:
             def act(instance: Any) -> Any:
                 if instance.state == idle:
                     return InstanceState(instance.state, instance.state_code)
+                if verb == "stopped":
+                    spot_requests.check_stop(instance)
                 if instance.state == "terminated" or (verb == "rebooted" and instance.state != "running"):
                     text = f"The instance '{instance.id}' is not in a state from which it can be {verb}."
                     raise EC2ClientError("IncorrectInstanceState", text)
@@ -105,7 +108,9 @@ def _check_states(emulation: Emulation) -> None:
             if instance.state == "terminated":
                 return InstanceState("terminated", 48)
             emulation.halted(instance.id)
-            return original(instance)
+            result = original(instance)
+            spot_requests.instance_went(instance)
+            return result
 
         return act
 

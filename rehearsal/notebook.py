@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 from rehearsal import settings
 
 
-def answers(host: str, env: Mapping[str, str]) -> list[int]:
-    """Return the HTTP statuses of the notebook's contents without the token and with it; 0 where nothing answers."""
+def visit(host: str, env: Mapping[str, str]) -> tuple[list[int], str]:
+    """Return the HTTP statuses of the notebook's contents without the token and with it, and the token.
+
+    A status is 0 where nothing answers.
+    """
     with subprocess.Popen(
         ["bin/notebook", host, "--print"],
         cwd=settings.ROOT,
@@ -25,7 +28,8 @@ def answers(host: str, env: Mapping[str, str]) -> list[int]:
         assert tunnel.stdout is not None  # PIPE above
         try:
             url = urlsplit(tunnel.stdout.readline().strip())
-            return [_status(f"http://{url.netloc}/api/contents{query}") for query in ("", f"?{url.query}")]
+            statuses = [_status(f"http://{url.netloc}/api/contents{query}") for query in ("", f"?{url.query}")]
+            return statuses, url.query.partition("token=")[2]
         finally:
             tunnel.terminate()
 

@@ -39,9 +39,10 @@ def running(state: Path = settings.STATE) -> dict[str, Any] | None:
     return cloud
 
 
-def up(state: Path = settings.STATE, hosts: bool = True) -> dict[str, Any]:
+def up(state: Path = settings.STATE, hosts: bool = True, real_hosts: int | None = None) -> dict[str, Any]:
     """Start the cloud unless it runs already; write `env` beside it; return cloud.json.
 
+    real_hosts: how many instances get a host at most; None is all.
     Raises SystemExit with the end of the log when it does not come up.
     """
     found = running(state)
@@ -50,6 +51,7 @@ def up(state: Path = settings.STATE, hosts: bool = True) -> dict[str, Any]:
     down(state)
     state.mkdir(parents=True, mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "rehearsal.cloud", "--state", str(state)] + ([] if hosts else ["--without-hosts"])
+    command += [] if real_hosts is None else ["--real-hosts", str(real_hosts)]
     with (state / "cloud.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=settings.ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

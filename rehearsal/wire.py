@@ -50,7 +50,10 @@ def credential_scope(authorization: str) -> tuple[str, str] | None:
 
 
 def decode(method: str, path: str, headers: dict[str, str], body: bytes) -> Call | None:
-    """Read one HTTP request; headers have lower-case names. None when it is not signed, so not AWS's business."""
+    """Read one HTTP request; headers have lower-case names. None when it is not signed, so not AWS's business.
+
+    path: unquoted, with the query behind a question mark if there is one.
+    """
     scope = credential_scope(headers.get("authorization", ""))
     if scope is None:
         return None
@@ -59,13 +62,15 @@ def decode(method: str, path: str, headers: dict[str, str], body: bytes) -> Call
     raw = body.decode("utf-8", "replace")
     text = f"{unquote(path)}\n{unquote_plus(raw) if _is_form(headers) else raw}"
     if operation := re.search(r"/service/[^/]+/operation/(\w+)", path):
-        return Call(service, operation[1], region, "cbor", {}, text)
+        return Call(service, operation[1], region, "cbor", _cbor_map(body), text)
     if target:
         return Call(service, target.rpartition(".")[2], region, "json", _json_object(raw), text)
     if _is_form(headers):
         pairs = dict(parse_qsl(raw, keep_blank_values=True))
         return Call(service, pairs.pop("Action", ""), region, "ec2" if service == "ec2" else "query", pairs, text)
-    return Call(service, _rest_action(service, method, path), region, "rest-json", _json_object(raw), text)
+    action, named = _rest_action(service, method, path)
+    asked = dict(parse_qsl(path.partition("?")[2]))
+    return Call(service, action, region, "rest-json", {**_json_object(raw), **asked, **named}, text)
 
 
 def abridge(params: dict[str, Any]) -> dict[str, Any]:
@@ -138,18 +143,24 @@ def _short(value: Any) -> Any:
     return value[:_LONGEST] + "..." if isinstance(value, str) and len(value) > _LONGEST else value
 
 
-def _rest_action(service: str, method: str, path: str) -> str:
-    """The operation that a REST service's model has for this method and path; else the two themselves."""
+def _rest_action(service: str, method: str, path: str) -> tuple[str, dict[str, str]]:
+    """The operation that a REST service's model has for this method and path, and the parameters in the path.
+
+    What no model knows is called by the two themselves.
+    """
     plain = path.partition("?")[0]
     for verb, pattern, name in _rest_operations(service):
-        if verb == method and re.fullmatch(pattern, plain):
-            return name
-    return f"{method} {plain}"
+        if verb == method and (found := re.fullmatch(pattern, plain)):
+            return name, found.groupdict()
+    return f"{method} {plain}", {}
 
 
 @functools.cache
 def _rest_operations(service: str) -> tuple[tuple[str, str, str], ...]:
-    """(method, path as a regular expression, operation) of a service, longest path first; () if unknown."""
+    """(method, path as a regular expression, operation) of a service, longest path first; () if unknown.
+
+    A path's parameters are groups with their names.
+    """
     from botocore.exceptions import UnknownServiceError
     from botocore.session import get_session
 
@@ -161,8 +172,23 @@ def _rest_operations(service: str) -> tuple[tuple[str, str, str], ...]:
     for name in model.operation_names:
         http = model.operation_model(name).http
         template = re.escape(http.get("requestUri", "/").partition("?")[0])
-        rows.append((http.get("method", "POST"), re.sub(r"\\\{[^}]*\\\}", "[^/]+", template), name))
-    return tuple(sorted(rows, key=lambda row: -len(row[1])))
+        # An ARN may have slashes in it, and the server has decoded them already.
+        named = re.sub(r"\\\{(\w+Arn)\\\}", r"(?P<\1>.+)", template)
+        named = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", named)
+        rows.append((http.get("method", "POST"), re.sub(r"\\\{[^}]*\\\}", "[^/]+", named), name))
+    return tuple(sorted(rows, key=lambda row: -len(re.sub(r"\?P<\w+>", "", row[1]))))
+
+
+def _cbor_map(body: bytes) -> dict[str, Any]:
+    """A request's parameters, read as botocore reads answers, as plain JSON; {} where there are none."""
+    from botocore.parsers import BaseCBORParser, ResponseParserError
+
+    parser = BaseCBORParser()
+    try:
+        value = parser.parse_data_item(parser.get_peekable_stream_from_bytes(body))
+    except (ResponseParserError, IndexError, ValueError):
+        return {}
+    return json.loads(json.dumps(value, default=str)) if isinstance(value, dict) else {}
 
 
 def _cbor(pairs: dict[str, str]) -> bytes:

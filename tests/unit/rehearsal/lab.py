@@ -51,9 +51,9 @@ class Lab:
         return [call["action"] for call in calls if write is None or call["write"] == write]
 
 
-def serve(with_hosts: bool) -> Iterator[Lab]:
+def serve(with_hosts: bool, real_hosts: int | None = None) -> Iterator[Lab]:
     """A new cloud in this process, empty; ended when the caller is done with it."""
-    cloud = Cloud(with_hosts=with_hosts)
+    cloud = Cloud(with_hosts=with_hosts, real_hosts=real_hosts)
     cloud.load()
     server = listen(cloud)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 import urllib.error
 from typing import Any
 
@@ -134,6 +136,35 @@ def test_a_delayed_call_goes_on_as_usual(lab: Lab) -> None:
     lab.control("/_rehearsal/faults", "POST", {"action": "Describe.*", "mode": "delay", "seconds": 0.01})
     assert lab.client("ec2").describe_instances()["Reservations"] == []
     assert lab.control("/_rehearsal/calls")[0]["fault"] == "delay"
+
+
+def test_a_held_answer_comes_after_the_log_has_the_call(lab: Lab) -> None:
+    ec2 = lab.client("ec2")
+    lab.control("/_rehearsal/faults", "POST", {"action": "RunInstances", "mode": "hold", "seconds": 30})
+    thread = threading.Thread(target=lambda: launch(ec2), daemon=True)
+    thread.start()
+    while not lab.actions():
+        time.sleep(0.01)
+    assert thread.is_alive(), "the answer was not held"
+    assert len(lab.control("/_rehearsal/hosts")) == 1
+
+
+def test_a_fault_can_be_one_region_s(lab: Lab) -> None:
+    lab.control("/_rehearsal/faults", "POST", {"action": "DescribeTags", "match": "eu-west-1", "code": "AccessDenied"})
+    assert lab.client("ec2", "eu-west-2").describe_tags()["Tags"] == []
+    assert refusal(lambda: lab.client("ec2", "eu-west-1").describe_tags())[0] == "AccessDenied"
+
+
+def test_only_enabled_regions_are_listed_unless_all_are_asked_for(lab: Lab) -> None:
+    ec2 = lab.client("ec2")
+    enabled = {one["RegionName"] for one in ec2.describe_regions()["Regions"]}
+    assert len(enabled) == 17
+    every = {one["RegionName"]: one["OptInStatus"] for one in ec2.describe_regions(AllRegions=True)["Regions"]}
+    assert every["af-south-1"] == "not-opted-in"
+    assert enabled < set(every)
+    assert not any(name.startswith(("cn-", "us-gov-")) for name in every)
+    one = [{"Name": "region-name", "Values": ["af-south-1"]}]
+    assert [r["RegionName"] for r in ec2.describe_regions(AllRegions=True, Filters=one)["Regions"]] == ["af-south-1"]
 
 
 def test_a_fault_that_would_never_match_is_refused(lab: Lab) -> None:

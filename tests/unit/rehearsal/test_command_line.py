@@ -1,4 +1,4 @@
-"""`bin/rehearse --iam-policy`: the policy alone on stdout, and only after a journey that went well."""
+"""`bin/rehearse --iam-policy`: the policy alone on stdout, and only after playbooks that went well."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ CALLS = [
     {"service": "ec2", "action": "StopInstances", "iam": "ec2:StopInstances", "params": {}, "write": True},
     {"service": "pricing", "action": "GetProducts", "iam": "pricing:GetProducts", "params": {}, "write": False},
 ]
-# A journey that prints as the real one does, in this process and in a child of it, and ends with a code.
+# Playbooks that print as the real ones do, in this process and in a child of it, and fail if they are told to.
 STAND_IN = """
 import subprocess, sys
-from rehearsal import __main__, journey
-def run(extra, afterwards=None):
+from rehearsal import __main__, everyday
+def record(extra):
     print("progress", extra)
     subprocess.run(["echo", "progress of a child"], check=True)
-    if {code} == 0:
-        afterwards({calls})
-    return {code}
-journey.run = run
+    if {code}:
+        sys.exit({code})
+    return {calls}
+everyday.record = record
 sys.exit(__main__.main(["--iam-policy", "-e", "a=b"]))
 """
 
@@ -49,7 +49,7 @@ def test_stdout_has_the_policy_alone(code: int) -> None:
 
 
 @pytest.mark.parametrize("what", ["up", "down"])
-def test_a_policy_needs_the_journey(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_policy_has_a_cloud_of_its_own(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         __main__.main([what, "--iam-policy"])
     assert caught.value.code == 2
@@ -64,5 +64,5 @@ def test_a_journey_as_ever_is_asked_for_no_policy(monkeypatch: pytest.MonkeyPatc
         return 7
 
     monkeypatch.setattr(journey, "run", run)
-    assert __main__.main(["-e", "a=b", "-e", "c=d"]) == 7
-    assert seen == [(["a=b", "c=d"],)]
+    assert __main__.main(["-e", "a=b", "-e", "c=d", "-vvv"]) == 7
+    assert seen == [(["a=b", "c=d"], 3)]

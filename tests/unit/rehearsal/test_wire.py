@@ -54,6 +54,31 @@ def test_the_action_is_found_in_every_protocol(
     assert (call.action, call.protocol) == (action, protocol)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "action", "params"),
+    [
+        ("POST", "/schedules/stop", "CreateSchedule", {"Name": "stop"}),
+        ("DELETE", "/schedules/stop?groupName=lab", "DeleteSchedule", {"Name": "stop", "groupName": "lab"}),
+        ("GET", "/tags/arn:aws:scheduler:r:1:schedule-group/lab", "ListTagsForResource", {"ResourceArn": "arn:"}),
+    ],
+)
+def test_a_rest_call_has_what_its_path_names(method: str, path: str, action: str, params: dict[str, str]) -> None:
+    call = decoded(method, path, headers("scheduler"), b"")
+    assert call.action == action
+    assert call.params.keys() == params.keys()
+    assert all(call.params[name].startswith(value) for name, value in params.items())
+
+
+def test_a_cbor_call_has_its_parameters() -> None:
+    from botocore.serialize import RpcV2CBORSerializer
+
+    model = get_session().get_service_model("cloudwatch").operation_model("DeleteAlarms")
+    body = RpcV2CBORSerializer().serialize_to_request({"AlarmNames": ["a", "b"]}, model)["body"]
+    call = decoded("POST", "/service/G/operation/DeleteAlarms", headers("monitoring"), body)
+    assert call.params == {"AlarmNames": ["a", "b"]}
+    assert decoded("POST", "/service/G/operation/DeleteAlarms", headers("monitoring"), b"").params == {}
+
+
 @pytest.mark.parametrize("authorization", ["", "Bearer abc", "AWS4-HMAC-SHA256 Credential=only/three/parts"])
 def test_an_unsigned_request_is_nobody_s(authorization: str) -> None:
     assert wire.decode("POST", "/", {"authorization": authorization}, b"Action=RunInstances") is None

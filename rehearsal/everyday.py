@@ -1,0 +1,87 @@
+"""Every playbook that talks to AWS, once and in an everyday order, against an embedded AWS without hosts.
+
+Its calls are what `bin/rehearse --iam-policy` makes the policy of: configuring a host asks AWS for nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from rehearsal import environment, session, settings
+
+DEPLOYMENT = "rehearsal-everyday"
+_HERE = ("--limit", "localhost")
+_SPOT = ("-e", "gpu_market=spot")
+_MAIL = ("-e", "guard_mail=teacher@example.org")
+# Playbook and arguments. The second provision.yml comes from another address, so that a rule is taken back, and adds a
+# spot host. All of it on this machine: there are no hosts.
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("preflight", ()),
+    ("request-quota", ("-e", "quota_vcpus=1000")),
+    ("provision", (*_HERE, *_MAIL)),
+    ("provision", (*_HERE, *_MAIL, *("-e", "allowed_cidr=203.0.113.9/32", "-e", "gpu_host_count=2", *_SPOT))),
+    ("status", ()),
+    ("stop", _HERE),
+    ("start", _HERE),
+    ("extend", (*_HERE, "-e", "extend_usd=2")),
+    ("teardown", ("-e", "ec2_gpu_host_poll_seconds=0")),
+)
+
+
+def record(extra: list[str]) -> list[dict[str, Any]]:
+    """Play all of STEPS with extra variables in a cloud of its own, and return the calls. SystemExit if one fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state"
+        url = session.up(state=state, hosts=False)["url"]
+        try:
+            calls: list[dict[str, Any]] = []
+            for book, arguments in STEPS:
+                if book == "teardown":
+                    leave(url, DEPLOYMENT)
+                session.request(url, "calls", "DELETE")
+                _play(url, book, *arguments, *(f"--extra-vars={given}" for given in extra))
+                calls += session.request(url, "calls")
+            return calls
+        finally:
+            session.down(state)
+            for kept in (".gpulab", "reports"):
+                shutil.rmtree(settings.ROOT / kept / DEPLOYMENT, ignore_errors=True)
+
+
+def leave(url: str, deployment: str) -> None:
+    """Make what gpulab never makes, and removes where it carries the deployment's tag."""
+    keys = {"aws_access_key_id": "rehearsal-access-key-id", "aws_secret_access_key": "rehearsal-secret-access-key"}
+    ec2 = boto3.client("ec2", endpoint_url=url, region_name=settings.REGION, **keys)
+
+    def tagged(kind: str) -> list[dict[str, Any]]:
+        return [{"ResourceType": kind, "Tags": [{"Key": "gpulab:deployment", "Value": deployment}]}]
+
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    zone = subnet["AvailabilityZone"]
+    volume = ec2.create_volume(AvailabilityZone=zone, Size=1, TagSpecifications=tagged("volume"))["VolumeId"]
+    ec2.create_snapshot(VolumeId=volume, TagSpecifications=tagged("snapshot"))
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip"))
+    ec2.create_network_interface(SubnetId=subnet["SubnetId"], TagSpecifications=tagged("network-interface"))
+
+
+def _play(url: str, book: str, *arguments: str) -> None:
+    print("$ ansible-playbook", f"{book}.yml", *arguments, flush=True)
+    done = subprocess.run(
+        [str(settings.ROOT / ".venv/bin/ansible-playbook"), f"{book}.yml", *arguments],
+        cwd=settings.ROOT,
+        env=environment.process(url) | {"GPULAB_DEPLOYMENT": DEPLOYMENT},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{book}.yml ended with code {done.returncode}, 0 was expected: its words are above.")
