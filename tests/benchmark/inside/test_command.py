@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from gpubench import floor, train
+from gpubench import floor, interruption, train
 from gpubench.courses import COURSES, Split
 from gpubench.trainer import Trainer
 
@@ -135,6 +135,24 @@ def test_a_net_that_does_not_learn_misses_its_gates(mnist: Path, monkeypatch: py
     monkeypatch.setattr(train, "settle_threads", lambda *_: None)
     _, missed = train.train_net(course, splits, "cpu", "auto", epochs=1, seeds=[0], gemm_rate=50.0)
     assert [reason.split(" on cpu: ")[1].split()[0] for reason in missed] == ["loss", "accuracy"]
+
+
+def test_a_spot_notice_ends_the_training_before_the_next_epoch(
+    mnist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    course = COURSES["mlp"]
+    splits = course.load(mnist)
+    splits["train"] = splits["train"].head(2000)
+    monkeypatch.setattr(train, "settle_threads", lambda *_: None)
+    notices = iter([None, None, {"action": "stop", "time": "2026-11-22T18:00:00Z"}])
+
+    def check() -> None:
+        if notice := next(notices):
+            raise interruption.Interrupted(notice)
+
+    with pytest.raises(interruption.Interrupted, match="stop at 2026-11-22"):
+        train.train_net(course, splits, "cpu", "auto", 3, [0], 50.0, check)
+    assert len(capsys.readouterr().err.splitlines()) == 2  # of three epochs
 
 
 def _burn(stop: Any) -> None:

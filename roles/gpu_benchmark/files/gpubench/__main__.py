@@ -9,10 +9,11 @@ import platform
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import data, history, judge, machine
+from . import data, history, interruption, judge, machine
 
 NETS, DEVICES, STYLES = ("lenet", "mlp"), ("cpu", "cuda"), ("auto", "naive", "eager", "direct", "graph")
 
@@ -50,6 +51,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="where the result goes")
     parser.add_argument("--once", action="store_true", help="do nothing when the result is already there")
     parser.add_argument("--history", type=Path, help="file of earlier results, to compare with and add to")
+    parser.add_argument("--spot-notices", default="", help="metadata service that tells when AWS takes the host (URL)")
     options = parser.parse_args(argv)
     if options.epochs < 1:
         parser.error(f"--epochs is {options.epochs}, expected at least 1")
@@ -60,8 +62,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return options
 
 
-def benchmark(options: argparse.Namespace) -> dict[str, Any]:
-    """Train each net on each device asked for, and gather the JSON document. Imports torch, which takes seconds."""
+def benchmark(options: argparse.Namespace, check: Callable[[], None]) -> dict[str, Any]:
+    """Train each net on each device asked for, and gather the JSON document. Imports torch, which takes seconds.
+
+    `check` is called before each epoch and may raise.
+    """
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
     import torch
 
@@ -83,7 +88,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
         for device in devices:
             rate = document["probes"][device]["gemm_gflops"]["float32"]
             for way, place in [(style, entry), *((way, entry.setdefault(way, {})) for way in naive)]:
-                run, reasons = train.train_net(course, splits, device, way, options.epochs, options.seed, rate)
+                run, reasons = train.train_net(course, splits, device, way, options.epochs, options.seed, rate, check)
                 place[device] = run
                 missed += reasons
         if {"cpu", "cuda"} <= entry.keys():
@@ -128,9 +133,9 @@ def examine(devices: list[str]) -> dict[str, Any]:
         rates: dict[int, float] = {}
         for threads in {1, machine.thread_count()}:
             torch.set_num_threads(threads)
-            rates[threads] = probes.gemm_gflops("cpu", "float32", seconds=0.2) or 0.0
+            rates[threads] = probes.gemm_gflops("cpu", "float32", seconds=0.15) or 0.0
         torch.set_num_threads(max(rates, key=rates.__getitem__))
-        measured["cpu"] = probes.probe("cpu", seconds=0.3)
+        measured["cpu"] = probes.probe("cpu", seconds=0.15)
     if "cuda" in devices:
         measured["cuda"] = probes.probe("cuda", during=watch.sample)
     gpus = nvml.read(watch=watch)
@@ -155,7 +160,7 @@ def examine(devices: list[str]) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    """Exit code 0: JSON written (its `gates` say if the nets learned); 2: a sentence on stderr and no JSON."""
+    """Exit code 0: JSON written (its `gates` say if the nets learned, or why not); 2: a sentence on stderr, no JSON."""
     options = arguments(argv)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     part = options.json.with_name(options.json.name + ".part")
@@ -165,11 +170,17 @@ def main(argv: list[str]) -> int:
         if options.once and options.json.exists():
             print(f"{options.json} is already there.", file=sys.stderr)
             return 0
+        watch = interruption.Watch(options.spot_notices)
         try:
-            document = benchmark(options)
+            document = benchmark(options, watch.check)
+        except interruption.Interrupted as notice:
+            print(str(notice), file=sys.stderr)
+            document = interruption.document(notice)
         except (data.DataError, RuntimeError) as error:
             print(str(error), file=sys.stderr)
             return 2
+        finally:
+            watch.close()
         part.write_text(json.dumps(document, indent=1) + "\n")
         part.replace(options.json)
     return 0

@@ -24,6 +24,8 @@ def verdict(document, gpu_expected, real, min_speedup=None):
     Returns {"verdict": "verified" | "rehearsed" | "failed", "reasons": [sentences]}; failed beats all else.
     """
     nets = rules.trained(document or {})
+    if not nets and (document or {}).get("interrupted"):
+        return _judged("failed", _not_learned(document))
     if not nets:
         return _judged("failed", ["There is no benchmark result: run ansible-playbook benchmark.yml."])
     wrong = _not_learned(document) + _findings(document, "failed") + _fallback(document, gpu_expected, real)
