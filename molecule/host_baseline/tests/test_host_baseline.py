@@ -75,8 +75,8 @@ def test_first_boot_is_over(host: Any) -> None:
 
 def test_role_touched_nothing_before_dpkg_was_free(host: Any) -> None:
     released = float(host.check_output("stat --format %.Y /run/first-boot.released"))
-    masked = float(host.check_output("stat --format %.Y /etc/systemd/system/apt-daily.timer"))
-    assert masked > released
+    held = float(host.check_output("stat --format %.Y /etc/apt/apt.conf.d/99-gpulab-hold"))
+    assert held > released
 
 
 def test_free_locks_need_no_time_at_all() -> None:
