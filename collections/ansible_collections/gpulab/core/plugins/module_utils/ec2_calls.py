@@ -5,9 +5,12 @@ Every call is retried with jitter by amazon.aws's AWSRetry where the module's cl
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.gpulab.core.plugins.module_utils.aws_errors import CREDENTIALS, sentence
-from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import HOST_TAG, LIVE_STATES, TAG
+from ansible_collections.gpulab.core.plugins.module_utils.aws_errors import CREDENTIALS, sentence, skew_seconds
+from ansible_collections.gpulab.core.plugins.module_utils.host_names import name_of
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, TAG
 
 try:
     from botocore import exceptions as boto_errors
@@ -15,7 +18,10 @@ try:
 except ImportError:  # AnsibleAWSModule says so in a sentence of its own
     boto_errors = None
 
-RETRY = AWSRetry.jittered_backoff(retries=6, delay=1, max_delay=10)
+# An instance that has just been launched may be unknown to other parts of EC2 for some seconds.
+RETRY = AWSRetry.jittered_backoff(
+    retries=6, delay=1, max_delay=10, catch_extra_error_codes=["InvalidInstanceID.NotFound"]
+)
 
 
 class Stop(Exception):
@@ -38,7 +44,10 @@ def call(doing, method, **arguments):
     except boto_errors.ClientError as error:
         told = error.response["Error"]
         message = told.get("Message", "")
-        raise Stop(sentence(told["Code"], message, doing), told["Code"], message) from error
+        date = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        skew = skew_seconds(date, datetime.now(timezone.utc))
+        text = sentence(told["Code"], message, doing, error.operation_name, skew)
+        raise Stop(text, told["Code"], message) from error
     except boto_errors.BotoCoreError as error:
         raise Stop(
             f"While {doing}, AWS could not be reached ({error}): check the network and run the same command again.",
@@ -73,16 +82,24 @@ def pages(doing, method, key, **arguments):
         arguments["NextToken"] = answer["NextToken"]
 
 
-def instances(ec2, deployment, host=None, states=LIVE_STATES):
-    """Return the instances of a deployment (of one host name in it, if given) in these states, oldest first."""
-    filters = [
-        {"Name": f"tag:{TAG}", "Values": [deployment]},
-        {"Name": "instance-state-name", "Values": list(states)},
-    ]
-    if host:
-        filters.append({"Name": f"tag:{HOST_TAG}", "Values": [host]})
+def instances(ec2, deployment=None, hosts=None, states=LIVE_STATES):
+    """Return the instances of a deployment (of these host names in it, if given) in these states, oldest first.
+
+    Without a deployment they are all of the region's.
+
+    One call for all: AWS cannot filter by a name that stands in a list.
+    """
+    filters = [{"Name": "instance-state-name", "Values": list(states)}]
+    if deployment:
+        filters.append({"Name": f"tag:{TAG}", "Values": [deployment]})
     found = pages("listing the instances", ec2.describe_instances, "Reservations", Filters=filters)
-    return sorted((i for r in found for i in r["Instances"]), key=lambda i: (i["LaunchTime"], i["InstanceId"]))
+    wanted = [i for r in found for i in r["Instances"] if hosts is None or host_name(i) in hosts]
+    return sorted(wanted, key=lambda i: (i["LaunchTime"], i.get("AmiLaunchIndex", 0), i["InstanceId"]))
+
+
+def host_name(instance):
+    """Return the name of an instance as DescribeInstances or RunInstances shows it; its id where no tag names it."""
+    return name_of(tags(instance), instance.get("AmiLaunchIndex", 0)) or instance["InstanceId"]
 
 
 def tags(resource):

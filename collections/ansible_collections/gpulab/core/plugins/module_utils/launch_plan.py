@@ -9,26 +9,33 @@ import hashlib
 import ipaddress
 import json
 import re
+from typing import NamedTuple
 
 from ansible_collections.gpulab.core.plugins.module_utils import jupyter_access
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price, retired
+from ansible_collections.gpulab.core.plugins.module_utils.quota_plan import MARKETS
 
 TAG = "gpulab:deployment"
-HOST_TAG = "gpulab:host"
 LIVE_STATES = ("pending", "running", "stopping", "stopped")
-RULE_PREFIX = "gpulab: ssh from"
-NOTEBOOK_PREFIX = "gpulab: notebook from"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_WORLD = ("0.0.0.0/0", "::/0")
-_PREFIXES = (RULE_PREFIX, NOTEBOOK_PREFIX)
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+# The role gpulab-DEPLOYMENT-stop may have 64 characters.
+_LONGEST = {"deployment": 52, "host": 63}
+
+
+class Problem(NamedTuple):
+    """What stands in the way of a launch: the row of the preflight that it belongs to, and one sentence."""
+
+    check: str
+    sentence: str
 
 
 def request_problems(request):
-    """Return the sentences about what can be judged without asking AWS; empty when all is well.
+    """Return the Problems that can be seen without asking AWS; empty when all is well.
 
-    request: deployment, host, gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or CIDR
-    strings), allow_world (bool), volume_gb, notebook_access (tunnel or public), notebook_cidr.
+    request: deployment, hosts (names), gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or
+    CIDR strings), allow_world (bool), volume_gb, notebook_access (tunnel or public), notebook_cidr, market, budget_usd
+    (of each host), max_hourly_usd (None without a cap).
     """
     found = []
     if request["gpu_profile"] not in request["gpu_profiles"]:
@@ -36,15 +43,34 @@ def request_problems(request):
             f"gpu_profile is '{request['gpu_profile']}', and only {', '.join(sorted(request['gpu_profiles']))} are "
             "known: choose one with -e gpu_profile=modern."
         )
-    for what in ("deployment", "host"):
-        if not _NAME.fullmatch(request[what]):
+    names = [("deployment", request["deployment"], "deployment")]
+    names += [("host", host, "gpu_host_name") for host in request["hosts"]]
+    for what, name, variable in names:
+        if not _NAME.fullmatch(name) or len(name) > _LONGEST[what]:
             found.append(
-                f"The {what} name '{request[what]}' has to be lower-case letters, digits and hyphens, 63 at most: "
-                f"choose another with -e {'deployment' if what == 'deployment' else 'gpu_host_name'}=gpulab."
+                f"The {what} name '{name}' has to be lower-case letters, digits and hyphens, {_LONGEST[what]} at most: "
+                f"choose another with -e {variable}=gpulab."
             )
-    for cidr in request["cidrs"]:
-        found += _cidr_problems(cidr, request["allow_world"])
-    return found + jupyter_access.problems(request["notebook_access"], request["notebook_cidr"], request["allow_world"])
+    if request["market"] not in MARKETS:
+        found.append(
+            f"gpu_market is '{request['market']}', and hosts are bought {' or '.join(MARKETS)}: "
+            "give one of them with -e gpu_market=spot, or leave it out."
+        )
+    access = [sentence for cidr in request["cidrs"] for sentence in _cidr_problems(cidr, request["allow_world"])]
+    access += jupyter_access.problems(request["notebook_access"], request["notebook_cidr"], request["allow_world"])
+    money = [
+        f"{name} is ${amount:g}, expected more than nothing: give US dollars, such as -e {name}={example}."
+        for name, amount, example in (
+            ("budget_usd", request["budget_usd"], 5),
+            ("max_hourly_usd", request["max_hourly_usd"], 0.6),
+        )
+        if amount is not None and not amount > 0
+    ]
+    return [
+        Problem(check, sentence)
+        for check, sentences in (("settings", found), ("access", access), ("price", money))
+        for sentence in sentences
+    ]
 
 
 def _cidr_problems(cidr, allow_world):
@@ -65,36 +91,82 @@ def _cidr_problems(cidr, allow_world):
 
 
 def evidence_problems(request, evidence):
-    """Return the sentences about what AWS and the control machine said; empty when a launch may go on.
+    """Return the Problems in what AWS and the control machine said; empty when a launch may go on.
 
-    evidence: region, offered (types of the request that the region has), hosts (live instances of this host name, each
-    with id, state, launch_time), key ({"local": openssh line or None, "local_error": str or None, "remote": line or
-    None, "file": path, "name": str}), image (dict or None), vpc_id (or None).
+    evidence: region, offered (types of the request that the region has), hosts (live instances of these host names,
+    each with name, id, state, launch_time), key ({"local": openssh line or None, "local_error": str or None, "remote":
+    line or None, "file": path, "name": str}), image (dict or None), images_tried (what was looked for), vpc_id (or
+    None), subnet (ec2_evidence.plain_subnet of the one that was named, or None). Quota and price are launch_offer's.
     """
+    found = [Problem("hosts", sentence) for sentence in _doubles(request, evidence["hosts"])]
+    found += [Problem("key pair", sentence) for sentence in _key_problems(evidence["key"])]
+    wanted = missing(request["hosts"], evidence["hosts"])
+    if wanted:
+        found += [Problem("type", sentence) for sentence in _type_problems(request["instance_types"], evidence)]
+        found += [Problem("AMI", sentence) for sentence in _image_problems(request, evidence)]
+        found += [Problem("network", sentence) for sentence in _network_problems(request, evidence, len(wanted))]
+    return found
+
+
+def _doubles(request, live):
     found = []
-    hosts = evidence["hosts"]
-    if len(hosts) > 1:
-        listed = ", ".join(f"{h['id']} ({h['state']}, launched {h['launch_time']})" for h in hosts)
-        found.append(
-            f"{len(hosts)} live instances are called '{request['host']}' in deployment '{request['deployment']}': "
-            f"{listed}; there may be only one, so terminate those you do not need in the EC2 console and run this "
-            "again."
-        )
-    found += _key_problems(evidence["key"])
-    if not hosts:
-        found += _type_problems(request["instance_types"], evidence)
-        if evidence["image"] is None:
+    for name in request["hosts"]:
+        hosts = [h for h in live if h["name"] == name]
+        if len(hosts) > 1:
+            listed = ", ".join(f"{h['id']} ({h['state']}, launched {h['launch_time']})" for h in hosts)
             found.append(
-                f"No AMI of profile '{request['gpu_profile']}' was found in {evidence['region']} (tried "
-                f"{'; '.join(request['images_tried'])}): choose another region with -e aws_region=us-east-1, or name "
-                "an AMI with -e gpu_image_id=ami-..."
-            )
-        if evidence["vpc_id"] is None:
-            found.append(
-                f"Region {evidence['region']} has no default VPC to launch in: make one with "
-                f"`aws ec2 create-default-vpc --region {evidence['region']}`, or choose another region."
+                f"{len(hosts)} live instances are called '{name}' in deployment '{request['deployment']}': {listed}; "
+                "there may be only one, so terminate those you do not need in the EC2 console and run this again."
             )
     return found
+
+
+def _image_problems(request, evidence):
+    if evidence["image"]:
+        return []
+    if request["image_id"]:
+        return [
+            f"AMI {request['image_id']} does not exist in {evidence['region']}, or is not for this account: leave "
+            "gpu_image_id out to take the profile's newest, or list AMIs with `aws ec2 describe-images --region "
+            f"{evidence['region']} --owners amazon`."
+        ]
+    owners = ", ".join(request["image_owners"]) or "anybody"
+    return [
+        f"No AMI of profile '{request['gpu_profile']}' was found in {evidence['region']} (tried "
+        f"{'; '.join(evidence['images_tried'])}; owner {owners}): choose another region with -e aws_region=us-east-1, "
+        "or name an AMI with -e gpu_image_id=ami-..."
+    ]
+
+
+def _network_problems(request, evidence, hosts):
+    region, subnet = evidence["region"], evidence["subnet"]
+    if evidence["vpc_id"] is None and request["subnet_id"]:
+        return [
+            f"Subnet {request['subnet_id']} does not exist in {region}: list them with `aws ec2 describe-subnets "
+            f"--region {region}`, or leave gpu_subnet_id out."
+        ]
+    if evidence["vpc_id"] is None:
+        return [
+            f"Region {region} has no default VPC to launch in: make one with `aws ec2 create-default-vpc --region "
+            f"{region}`, name a subnet with -e gpu_subnet_id=subnet-..., or choose another region."
+        ]
+    if subnet and not subnet["public"]:
+        return [
+            f"Subnet {subnet['id']} gives its hosts no public address, so nobody could reach them: choose another with "
+            "-e gpu_subnet_id=subnet-..., or leave gpu_subnet_id out."
+        ]
+    if subnet and subnet["free"] < hosts:
+        return [
+            f"Subnet {subnet['id']} has {subnet['free']} free addresses, and {hosts} are needed: choose another with "
+            "-e gpu_subnet_id=subnet-..., or leave gpu_subnet_id out."
+        ]
+    return []
+
+
+def missing(names, hosts):
+    """Return those of `names` that none of the live `hosts` carries, in order."""
+    there = {host["name"] for host in hosts}
+    return [name for name in names if name not in there]
 
 
 def _key_problems(key):
@@ -118,7 +190,7 @@ def _same_key(one, other):
 
 
 def _type_problems(types, evidence):
-    if choose_type(types, evidence["offered"]):
+    if evidence["offered"]:
         return []
     region = evidence["region"]
     gone = [(t, retired(t)) for t in types if retired(t) and t not in evidence["offered"]]
@@ -133,55 +205,6 @@ def _type_problems(types, evidence):
         f"Region {region} offers none of the instance types {', '.join(types) or '(none given)'}: choose others with "
         '-e \'{"gpu_instance_types": ["g4dn.xlarge"]}\', or another region with -e aws_region=us-east-1.'
     ]
-
-
-def choose_type(types, offered):
-    """Return the first of `types` (in the user's order) that is in `offered`, or None."""
-    return next((t for t in types if t in offered), None)
-
-
-def security_group_rules(permissions, cidrs, notebook_cidrs=(), notebook_port=8888):
-    """Return (rules, changed): the ingress rules our group should have, in amazon.aws.ec2_security_group's form.
-
-    permissions: IpPermissions of DescribeSecurityGroups, [] for a group to be made. Ours are told by their description
-    and replaced when the caller's address moved; rules that somebody else added to the group are kept.
-    notebook_cidrs: networks that may reach a public notebook; without them its rule goes.
-    """
-    opened = {(22, RULE_PREFIX, c) for c in cidrs} | {(notebook_port, NOTEBOOK_PREFIX, c) for c in notebook_cidrs}
-    wanted = [
-        {"proto": "tcp", "ports": [port], _cidr_key(c): c, "rule_desc": f"{prefix} {c}"}
-        for port, prefix, c in sorted(opened)
-    ]
-    foreign, ours = [], set()
-    for permission in permissions:
-        for source in permission.get("IpRanges", []) + permission.get("Ipv6Ranges", []):
-            cidr = source.get("CidrIp") or source.get("CidrIpv6")
-            prefix = next((p for p in _PREFIXES if source.get("Description", "").startswith(p)), None)
-            if prefix:
-                ours.add((permission.get("FromPort"), prefix, cidr))
-            else:
-                foreign.append(_foreign_rule(permission, cidr, source.get("Description")))
-        for pair in permission.get("UserIdGroupPairs", []):
-            foreign.append(dict(_ports(permission), group_id=pair["GroupId"]))
-    return wanted + foreign, ours != opened
-
-
-def _cidr_key(cidr):
-    return "cidr_ipv6" if ":" in cidr else "cidr_ip"
-
-
-def _ports(permission):
-    if permission["IpProtocol"] == "-1":
-        return {"proto": "all"}
-    return {"proto": permission["IpProtocol"], "from_port": permission["FromPort"], "to_port": permission["ToPort"]}
-
-
-def _foreign_rule(permission, cidr, description):
-    rule = dict(_ports(permission))
-    rule[_cidr_key(cidr)] = cidr
-    if description:
-        rule["rule_desc"] = description
-    return rule
 
 
 def client_token(account, region, specification, generation=0):

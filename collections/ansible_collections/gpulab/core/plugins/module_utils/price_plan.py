@@ -9,7 +9,7 @@ import json
 from datetime import timezone
 from typing import NamedTuple
 
-from ansible_collections.gpulab.core.plugins.module_utils import gpu_catalogue
+from ansible_collections.gpulab.core.plugins.module_utils import gpu_catalogue, text_table
 from ansible_collections.gpulab.core.plugins.module_utils.aws_errors import is_aws
 
 PRICE_LIST = "AWS Pricing API"
@@ -245,7 +245,5 @@ def lines(entries):
                 told + (" (cheapest)" if one["cheapest"] and len(entries) > 1 else ""),
             )
         )
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    table = ["  ".join(cell.ljust(widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows]
     notes = [text for one in entries for text in (one["note"], one["over_budget"]) if text]
-    return table + list(dict.fromkeys(notes))
+    return text_table.lines(rows) + list(dict.fromkeys(notes))

@@ -1,4 +1,7 @@
-"""Gather what quota_plan judges: read-only calls to EC2 and Service Quotas, the latter allowed to end in unknown."""
+"""Gather what quota_plan judges: read-only calls to EC2 and Service Quotas, the latter allowed to end in unknown.
+
+The plan of a launch uses judge_types with the instances that it has listed already; request-quota.yml uses survey.
+"""
 
 from __future__ import annotations
 
@@ -69,10 +72,8 @@ def read_history(client, quota):
     return sorted((plain_request(one) for one in found), key=lambda one: one["created"], reverse=True)
 
 
-def running_instances(ec2):
-    """Return the region's pending and running instances: [{"type", "state", "market", "deployment"}]."""
-    live = [{"Name": "instance-state-name", "Values": list(LIVE)}]
-    found = pages("listing the instances", ec2.describe_instances, "Reservations", Filters=live)
+def plain_instances(instances):
+    """Return AWS's instances as [{"type", "state", "market", "deployment"}]."""
     return [
         {
             "type": one["InstanceType"],
@@ -80,13 +81,12 @@ def running_instances(ec2):
             "market": one.get("InstanceLifecycle", "on-demand"),
             "deployment": ec2_calls.tags(one).get(TAG, ""),
         }
-        for reservation in found
-        for one in reservation["Instances"]
+        for one in instances
     ]
 
 
 def vcpus(ec2, types):
-    """Return {type: vCPUs}: the catalogue's, and for what it lacks AWS's."""
+    """Return {type: vCPUs}: the catalogue's, and for what it lacks AWS's; what AWS lacks too is left out."""
     known = quota_plan.known_vcpus(types)
     others = sorted(set(types) - set(known))
     if others:
@@ -94,10 +94,30 @@ def vcpus(ec2, types):
             f"asking for the vCPUs of {', '.join(others)}",
             ec2.describe_instance_types,
             "InstanceTypes",
-            InstanceTypes=others,
+            Filters=[{"Name": "instance-type", "Values": others}],
         )
         known.update({one["InstanceType"]: one["VCpuInfo"]["DefaultVCpus"] for one in found})
     return known
+
+
+def judge_types(ec2, client, region, wanted, instances):
+    """Return {(type, market): judgement}, without types that AWS does not know; each quota is read once.
+
+    wanted: {(type, market): how many more of it}. instances: plain_instances of the region. A family without a quota
+    that is known here raises Stop.
+    """
+    quotas = {one: wanted_quota(*one) for one in wanted}
+    counted = [one for one in instances if quota_plan.quota_for(one["type"], one["market"]) in quotas.values()]
+    sizes = vcpus(ec2, [*(kind for kind, _ in wanted), *(one["type"] for one in counted)])
+    quotas = {one: quota for one, quota in quotas.items() if one[0] in sizes}
+    readings = {quota: read_quota(client, quota) for quota in dict.fromkeys(quotas.values())}
+    made = {}
+    for one, quota in quotas.items():
+        named, reading = readings[quota]
+        need = {"type": one[0], "vcpus": sizes[one[0]], "count": wanted[one]}
+        in_use = quota_plan.vcpus_in_use(quota, counted, sizes)
+        made[one] = dict(quota_plan.judge(named, reading, in_use, need, region), quota=named)
+    return made
 
 
 def survey(module, types, market, count, deployment=None):
@@ -109,14 +129,14 @@ def survey(module, types, market, count, deployment=None):
     first: dict[quota_plan.Quota, str] = {}
     for one in types:
         first.setdefault(wanted_quota(one, market), one)
-    running = [one for one in running_instances(ec2) if quota_plan.quota_for(one["type"], one["market"]) in first]
-    sizes = vcpus(ec2, [*first.values(), *(one["type"] for one in running)])
-    made = []
+    running = plain_instances(ec2_calls.instances(ec2, states=LIVE))
+    wanted = {}
     for quota, kind in first.items():
-        mine = [one for one in running if quota_plan.quota_for(one["type"], one["market"]) == quota]
-        already = sum(1 for one in mine if deployment and one["deployment"] == deployment)
-        need = {"type": kind, "vcpus": sizes[kind], "count": max(0, count - already)}
-        named, reading = read_quota(client, quota)
-        in_use = quota_plan.vcpus_in_use(quota, mine, sizes)
-        made.append((quota_plan.judge(named, reading, in_use, need, module.region), read_history(client, named)))
-    return made
+        mine = [one for one in running if deployment and one["deployment"] == deployment]
+        already = sum(1 for one in mine if quota_plan.quota_for(one["type"], one["market"]) == quota)
+        wanted[kind, market] = max(0, count - already)
+    judged = judge_types(ec2, client, module.region, wanted, running)
+    for kind, _ in wanted:
+        if (kind, market) not in judged:
+            raise Stop(f"AWS knows no type {kind} (any more): choose another, such as g4dn.xlarge.")
+    return [(one, read_history(client, one.pop("quota"))) for one in judged.values()]

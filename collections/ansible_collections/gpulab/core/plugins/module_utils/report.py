@@ -5,6 +5,7 @@ from __future__ import annotations
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_rules import NETS, finite
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_sentence import sentence
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_verdict import verdict
+from ansible_collections.gpulab.core.plugins.module_utils.launch_offer import price_of
 
 VERSION = 2
 BENCHMARK = (
@@ -15,6 +16,9 @@ BENCHMARK = (
 """What the report keeps of gpubench's result."""
 ENVIRONMENT = ("name", "prefix", "profile", "build", "python", "tool", "imports", "packages", "extras", "warnings")
 """What the report keeps of conda_env's result: all but what the last run happened to do."""
+GUARDS = ("schedule", "stops_at", "role", "alarm", "alarm_usd", "mail")
+MONEY = ("budget_usd", "usd_per_hour", "price_source", "spent_usd", "counted_until")
+"""What was spent is as of counted_until."""
 NOTEBOOK = ("access", "url", "port", "service", "generation", "version")
 LAB = ("name", "repository", "commit", "notebook", "passed", "seconds", "cells", "values", "output", "page")
 
@@ -24,24 +28,29 @@ def mask(account):
     return account[-4:].rjust(len(account), "*")
 
 
-def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
+def build(plan, host, system, result, min_speedup, driver=None, workplace=None, guard=None):
     """Return the report as design.md's contract has it.
 
-    plan: ec2_plan_info's plan. host: one of ec2_deployment_info's hosts. system: {"distribution", "version", "kernel"}
-    as the host itself says. result: the benchmark's JSON or None. driver: nvidia_driver's report or None.
+    plan: ec2_plan_info's plan, with what AWS refused as attempts. host: one of ec2_deployment_info's hosts.
+    system: {"distribution", "version", "kernel"} as the host itself says. result: the benchmark's JSON or None.
+    driver: nvidia_driver's report or None.
     min_speedup: {net: GPU over CPU below which a GPU is not worth it}, {} for benchmark_rules' table. workplace: what
     conda_env, jupyter_server and course_labs left, {"environment", "notebook", "labs"}, each empty where its role was
-    not run. Raises ValueError (a sentence) where min_speedup is wrong.
+    not run. guard: what cost_guard read back of the host, None where it was not run.
+    Raises ValueError (a sentence) where min_speedup is wrong.
     """
     workplace, result = workplace or {}, result or {}
     judged = verdict(result, gpu_expected=True, real=plan["is_aws"], min_speedup=min_speedup)
+    # Of many hosts, some may be of another type, or bought in another way, than what was planned.
+    price = price_of(plan["prices"], host["type"], host["market"]) or host["price"]
+    tags = host["tags"]
     return {
         "version": VERSION,
-        "deployment": host["tags"]["gpulab:deployment"],
+        "deployment": tags["gpulab:deployment"],
         "host": host["name"],
         "verdict": judged["verdict"],
         "reasons": judged["reasons"],
-        "sentence": sentence(result, judged, (plan["price"] or {}).get("usd_per_hour")),
+        "sentence": sentence(result, judged, (price or {}).get("usd_per_hour")),
         "stand_ins": _stand_ins(plan, result),
         "account": mask(plan["account"]),
         "endpoint": plan["endpoint"],
@@ -53,13 +62,20 @@ def build(plan, host, system, result, min_speedup, driver=None, workplace=None):
         "launch_refused": plan.get("attempts") or [],
         "address": host["address"],
         "status_checks": host["status_checks"],
-        "price": plan["price"],
-        "image": {k: plan["image"][k] for k in ("id", "name", "source")},
+        "market": host["market"],
+        "price": price,
+        "image": {
+            "id": host["image_id"],
+            "name": tags.get("gpulab:image", host["image_id"]),
+            "source": tags.get("gpulab:image-source", "the instance"),
+        },
         "security": {
             "ssh_from": plan["cidrs"],
             "imdsv2_required": host["metadata_tokens"] == "required",
             "volume_encrypted": host["encrypted"],
         },
+        "guards": _only(GUARDS, (guard or {}).get("guards")),
+        "money": _only(MONEY, guard),
         "system": system,
         "driver": driver,
         "environment": _only(ENVIRONMENT, workplace.get("environment")),
@@ -80,13 +96,27 @@ def driver_history(now, before):
     return now
 
 
-def launch_history(now, instance_id, before):
+def money_history(now, before):
+    """Return what the report says of the money: the same run on the same budget keeps what the report has said of it.
+
+    now, before: reports, {} if there was none before. What is spent changes by the second, and would be a change of the
+    report at every run; `status.yml` tells it as it is.
+    """
+    then = before.get("money")
+    same = all(now[key] == before.get(key) for key in ("instance_id", "launch_time", "guards"))
+    if then and now["money"] and same and then["budget_usd"] == now["money"]["budget_usd"]:
+        return then
+    return now["money"]
+
+
+def launch_history(plan, instance_id, before):
     """Return the launches that AWS refused before this instance: those of the run that launched it.
 
-    now: ec2_gpu_launch's attempts of this run, None where it launched nothing. before: the last report, {} if none.
+    plan: its "launched" are the instances that this run launched (ec2_gpu_launch's), its "attempts" what was refused
+    before. before: the last report, {} if none.
     """
-    if now is not None:
-        return now
+    if instance_id in [one["id"] for one in plan.get("launched", [])]:
+        return plan["attempts"]
     return before.get("launch_refused", []) if before.get("instance_id") == instance_id else []
 
 

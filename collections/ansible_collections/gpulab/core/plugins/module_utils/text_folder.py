@@ -21,12 +21,21 @@ def read(folder):
     return found
 
 
-def write(path, raw):
-    """Replace a file in one step, readable by all; what a killed run leaves is removed as a file that is not wanted."""
-    with open(path + ".part", "wb") as file:
+def write(path, raw, mode=0o644):
+    """Replace a file in one step, at no time more open than `mode`.
+
+    What a killed run leaves is removed as a file that is not wanted.
+    """
+    # Its own mode from the first moment on: what is private is never open to others for a while.
+    with os.fdopen(os.open(path + ".part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(raw)
-    os.chmod(path + ".part", 0o644)
+    os.chmod(path + ".part", mode)
     os.rename(path + ".part", path)
+
+
+def folder_mode(mode):
+    """The mode of a folder for files of this mode: who may read them may list it."""
+    return mode | (mode & 0o444) >> 2
 
 
 def plan(wanted, present):

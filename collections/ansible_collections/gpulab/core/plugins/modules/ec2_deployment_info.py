@@ -11,8 +11,11 @@ description:
   - Read-only. Finds everything by the tag gpulab:deployment, so that no file on the control machine has to be right.
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
-  host: {type: str, description: Only this host.}
-  host_keys: {type: bool, default: false, description: Also read the SSH host keys off each running host's console.}
+  ids:
+    type: list
+    elements: str
+    default: []
+    description: Instances to tell of even if they have been terminated, as long as AWS remembers them.
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
 """
@@ -26,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 hosts:
-  description: The live hosts, oldest first; status_checks is like "2/2", host_keys like "ssh-ed25519 AAAA...".
+  description: The live hosts, oldest first, and those of C(ids); status_checks is like "2/2".
   returned: success
   type: list
   elements: dict
@@ -49,13 +52,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
 from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, call, pages
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
-from ansible_collections.gpulab.core.plugins.module_utils.host_keys import host_keys
-from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import HOST_TAG, LIVE_STATES, TAG
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, TAG
 
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
-    "host": {"type": "str"},
-    "host_keys": {"type": "bool", "default": False, "no_log": False},
+    "ids": {"type": "list", "elements": "str", "default": []},
 }
 STATES = (*LIVE_STATES, "shutting-down")
 
@@ -66,7 +67,7 @@ def describe(instance, checks, volumes, region):
     passed = sum(checks[k]["Status"] == "ok" for k in ("SystemStatus", "InstanceStatus")) if checks else 0
     size = sum(v["Size"] for v in volumes)
     return {
-        "name": tags.get(HOST_TAG, instance["InstanceId"]),
+        "name": ec2_calls.host_name(instance),
         "id": instance["InstanceId"],
         "state": instance["State"]["Name"],
         "reason": instance.get("StateReason", {}).get("Message", ""),
@@ -80,8 +81,8 @@ def describe(instance, checks, volumes, region):
         "encrypted": bool(volumes) and all(v["Encrypted"] for v in volumes),
         "volume_gb": size,
         "price": price(instance["InstanceType"], region, size),
+        "market": instance.get("InstanceLifecycle", "on-demand"),
         "tags": tags,
-        "host_keys": [],
     }
 
 
@@ -89,7 +90,12 @@ def look(module):
     """Return hosts, resources and key pairs of the deployment."""
     ec2 = module.client("ec2", retry_decorator=RETRY)
     mine = [{"Name": f"tag:{TAG}", "Values": [module.params["deployment"]]}]
-    instances = ec2_calls.instances(ec2, module.params["deployment"], module.params["host"], STATES)
+    ids = module.params["ids"]
+    all_states = ec2_calls.instances(
+        ec2, module.params["deployment"], states=(*STATES, "terminated") if ids else STATES
+    )
+    shown = [i for i in all_states if i["State"]["Name"] in STATES or i["InstanceId"] in ids]
+    instances = [i for i in shown if i["State"]["Name"] in STATES]
     volumes = pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine)
     groups = pages("listing the security groups", ec2.describe_security_groups, "SecurityGroups", Filters=mine)
     keys = call("listing the key pairs", ec2.describe_key_pairs, Filters=mine, aws_retry=True)["KeyPairs"]
@@ -108,16 +114,7 @@ def look(module):
     for volume in volumes:
         for attachment in volume["Attachments"]:
             attached.setdefault(attachment["InstanceId"], []).append(volume)
-    hosts = [
-        describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in instances
-    ]
-    if module.params["host_keys"]:
-        for host in (h for h in hosts if h["state"] == "running"):
-            # Latest: what the console shows now (Nitro), not what AWS kept of the last boot minutes ago.
-            output = call(
-                "reading the console", ec2.get_console_output, InstanceId=host["id"], Latest=True, aws_retry=True
-            ).get("Output", "")
-            host["host_keys"] = host_keys(output)
+    hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in shown]
     kinds = [
         ("instance", instances, "InstanceId"),
         ("volume", volumes, "VolumeId"),

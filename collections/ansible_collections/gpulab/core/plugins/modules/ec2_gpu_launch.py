@@ -1,42 +1,53 @@
 #!/usr/bin/python
 # Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
-"""Find the GPU host of this name, or launch it where AWS has room: never a second host."""
+"""Find the GPU hosts of these names, or launch those that are missing where AWS has room: never a second host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_gpu_launch
-short_description: Find a GPU host by its tags or launch it once
+short_description: Find GPU hosts by their tags or launch them once
 description:
-  - Finds the live instance that carries the deployment's and the host's tags; only when there is none, launches one
-    with every tag in the same call and a ClientToken that is the same for the same launch, so that a lost answer or a
-    killed run never makes a second host.
+  - Finds the live instances that carry the deployment's and the hosts' tags; launches those that are missing, with one
+    call for all of a kind, every tag in that call, and a ClientToken that is the same for the same launch, so that a
+    lost answer or a killed run never makes a second host.
   - Where AWS has no capacity, the zones that its refusal names are asked, then the others that offer the type, then the
-    next type; each once, so that a full zone costs two calls. A quota that is used up is no lack of capacity.
+    next type, then (where spot was asked for and may be left) on-demand; each once, so that a full zone costs two
+    calls. Where there is room for some, these are launched and the rest goes on. A quota that is used up is no lack of
+    capacity.
+  - When not one host could be launched, fails; when some were, C(refusal) says why the others were not.
   - IMDSv2 is required, the root volume is encrypted gp3 that goes with the instance, and a shutdown from inside stops
-    and never terminates.
+    and never terminates. A spot host has a persistent request, so that it can be stopped and started as well.
   - amazon.aws.ec2_instance is not used for this, because it sends a random token and retries a missing capacity for
     minutes.
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
-  host: {type: str, required: true, description: Name of the host.}
+  hosts: {type: list, elements: str, required: true, description: Names of the hosts.}
   image_id: {type: str, required: true, description: The AMI.}
   instance_types: {type: list, elements: str, required: true, description: 'Instance types, the preferred one first.'}
+  market: {type: str, default: on-demand, choices: [on-demand, spot], description: How to buy the hosts.}
+  spot_fallback: {type: bool, default: false, description: Buy on demand what is not to be had as spot.}
   key_name: {type: str, required: true, description: The EC2 key pair.}
   security_group_ids: {type: list, elements: str, required: true, description: The security groups.}
+  subnet_id: {type: str, default: "", description: Subnet to launch in; empty is one of the default VPC that AWS picks.}
   root_device: {type: str, required: true, description: The AMI's root device name.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
   user_data: {type: str, default: "", description: cloud-init user data.}
-  tags: {type: dict, default: {}, description: More tags for the instance and its volume.}
+  tags: {type: dict, default: {}, description: More tags for the instances and their volumes.}
+  prices:
+    type: list
+    elements: dict
+    default: []
+    description: What an hour costs, as ec2_plan_info tells it by type and market; the dated table has the others.
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
 """
 
 EXAMPLES = r"""
-- name: Launch the host
+- name: Launch two hosts
   gpulab.core.ec2_gpu_launch:
     deployment: gpulab
-    host: gpulab
+    hosts: [anna, ben]
     image_id: ami-0123456789abcdef0
     instance_types: [g4dn.xlarge, g5.xlarge]
     key_name: gpulab
@@ -46,76 +57,109 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-instance_id:
-  description: The instance found or launched; empty in check mode when one would be launched.
+instances:
+  description:
+    - The hosts found or launched, in the order of C(hosts); without those that check mode would launch. C(price) is
+      what an hour costs with disk and address, null where nobody knows. C(launched) tells whether this run launched it,
+      C(replaces) are the ids of terminated instances of its name that AWS still lists.
   returned: success
-  type: str
-  sample: i-0123456789abcdef0
-launched: {description: Whether this run launched it., returned: success, type: bool}
-instance_type: {description: Its type; the preferred one in check mode., returned: success, type: str}
-price:
-  description: What an hour of it costs by the dated table, with disk and address; null for a type that the table lacks.
-  returned: success
-  type: dict
+  type: list
+  elements: dict
+  sample: [{name: anna, id: i-1, type: g4dn.xlarge, zone: us-east-1a, region: us-east-1, market: on-demand}]
+missing: {description: Names of the hosts that there are not, returned: success, type: list, elements: str}
+refusal: {description: Why some hosts are missing; empty when none is., returned: success, type: str}
 attempts:
   description: The calls that AWS refused before, oldest first.
   returned: success
   type: list
   elements: dict
-  sample: [{instance_type: g4dn.xlarge, zone: "", code: InsufficientInstanceCapacity}]
+  sample: [{instance_type: g4dn.xlarge, zone: "", market: on-demand, code: InsufficientInstanceCapacity}]
 """
+
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_launch import NO_RETRIES, climb, specification
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, host_name
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_launch import GONE, NO_RETRIES, Climbed, climb
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
+from ansible_collections.gpulab.core.plugins.module_utils.launch_offer import price_of
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES
 
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
-    "host": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str", "required": True},
     "image_id": {"type": "str", "required": True},
     "instance_types": {"type": "list", "elements": "str", "required": True},
+    "market": {"type": "str", "default": "on-demand", "choices": ["on-demand", "spot"]},
+    "spot_fallback": {"type": "bool", "default": False},
     "key_name": {"type": "str", "required": True, "no_log": False},
     "security_group_ids": {"type": "list", "elements": "str", "required": True},
+    "subnet_id": {"type": "str", "default": ""},
     "root_device": {"type": "str", "required": True},
     "volume_gb": {"type": "int", "required": True},
     "user_data": {"type": "str", "default": ""},
     "tags": {"type": "dict", "default": {}},
+    "prices": {"type": "list", "elements": "dict", "default": []},
 }
 
 
 def find_or_launch(module):
-    """Return what the module answers; raise Stop with the ids when more than one live host carries the name."""
+    """Return what the module answers; raise Stop where a name has two hosts, or not one host could be launched."""
     params = module.params
     ec2 = module.client("ec2", retry_decorator=RETRY)
-    found = ec2_calls.instances(ec2, params["deployment"], params["host"])
-    if len(found) > 1:
-        ids = ", ".join(i["InstanceId"] for i in found)
-        raise Stop(
-            f"{len(found)} live instances are called '{params['host']}' ({ids}), and there may be only one: "
-            "terminate those you do not need."
-        )
-    if found:
-        return _answer(module, found[0], [], launched=False)
-    if module.check_mode:
-        return _answer(module, {"InstanceId": "", "InstanceType": params["instance_types"][0]}, [], launched=True)
-    account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
-    run_instances = module.client("ec2", config=NO_RETRIES).run_instances
-    types = params["instance_types"]
-    instance, attempts = climb(run_instances, ec2, account, module.region, specification(params), types)
-    return _answer(module, instance, attempts, launched=True)
-
-
-def _answer(module, instance, attempts, launched):
-    kind = instance["InstanceType"]
+    listed = ec2_calls.instances(ec2, params["deployment"], params["hosts"], (*LIVE_STATES, *GONE))
+    found = _by_name([i for i in listed if i["State"]["Name"] in LIVE_STATES])
+    gone = [i for i in listed if i["State"]["Name"] in GONE]
+    missing = [name for name in params["hosts"] if name not in found]
+    climbed = Climbed({}, [], "")
+    if missing and not module.check_mode:
+        account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
+        run_instances = module.client("ec2", config=NO_RETRIES).run_instances
+        climbed = climb(run_instances, ec2, account, module.region, dict(params, hosts=missing))
+    there = dict(found, **climbed.launched)
     return {
-        "changed": launched,
-        "launched": launched,
-        "instance_id": instance["InstanceId"],
-        "instance_type": kind,
-        "price": price(kind, module.region, module.params["volume_gb"]),
-        "attempts": [{k: a[k] for k in ("instance_type", "zone", "code")} for a in attempts],
+        "changed": bool(missing if module.check_mode else climbed.launched),
+        "instances": [
+            _described(module, n, there[n], gone if n in climbed.launched else None)
+            for n in params["hosts"]
+            if n in there
+        ],
+        "missing": [name for name in params["hosts"] if name not in there],
+        "refusal": climbed.refusal,
+        "attempts": [{k: a[k] for k in ("instance_type", "zone", "market", "code")} for a in climbed.attempts],
+    }
+
+
+def _by_name(instances):
+    """Return name -> instance; raise Stop with the ids where a name has more than one."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for instance in instances:
+        found.setdefault(host_name(instance), []).append(instance)
+    for name, mine in found.items():
+        if len(mine) > 1:
+            ids = ", ".join(i["InstanceId"] for i in mine)
+            raise Stop(
+                f"{len(mine)} live instances are called '{name}' ({ids}), and there may be only one: terminate those "
+                "you do not need."
+            )
+    return {name: mine[0] for name, mine in found.items()}
+
+
+def _described(module, name, instance, gone):
+    """Return what the module answers of a host. gone: terminated instances; None for a host that was there before."""
+    kind, market = instance["InstanceType"], instance.get("InstanceLifecycle", "on-demand")
+    return {
+        "name": name,
+        "id": instance["InstanceId"],
+        "type": kind,
+        "zone": instance["Placement"]["AvailabilityZone"],
+        "region": module.region,
+        "market": market,
+        "price": price_of(module.params["prices"], kind, market)
+        or price(kind, module.region, module.params["volume_gb"]),
+        "launched": gone is not None,
+        "replaces": [i["InstanceId"] for i in gone or [] if host_name(i) == name],
     }
 
 

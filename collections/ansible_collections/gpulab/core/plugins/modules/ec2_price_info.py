@@ -56,13 +56,10 @@ lines:
   sample: ["type         GPU     GPU memory  $/hour  $/day  $/day stopped  source"]
 """
 
-from datetime import datetime, timezone
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.gpulab.core.plugins.module_utils import price_plan
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import Stop, check_region, pages
-from ansible_collections.gpulab.core.plugins.module_utils.price_plan import Rates
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import Stop, check_region
+from ansible_collections.gpulab.core.plugins.module_utils.price_evidence import PriceList, spot_client, survey
 
 ARGUMENTS = {
     "instance_types": {"type": "list", "elements": "str", "required": True},
@@ -72,94 +69,15 @@ ARGUMENTS = {
     "hours": {"type": "float"},
 }
 
-# There is a table to fall back on, so nobody should wait long for an answer.
-BRIEF_RETRY = AWSRetry.jittered_backoff(retries=2, delay=1, max_delay=3)
-BRIEF = {"connect_timeout": 5, "read_timeout": 15, "retries": {"total_max_attempts": 2, "mode": "standard"}}
-
-
-class PriceList:
-    """The Pricing API, asked until it refuses once."""
-
-    def __init__(self, module):
-        self.source = price_plan.PRICE_LIST
-        self.refusal = f"AWS's price list does not speak of {module.region}, which is of another partition."
-        region = price_plan.pricing_region(module.region)
-        if region:
-            self.refusal = ""
-            self._client = module.client("pricing", retry_decorator=BRIEF_RETRY, region=region, config=BRIEF)
-            self.source = price_plan.source(price_plan.PRICE_LIST, self._client.meta.endpoint_url)
-
-    def rate(self, question):
-        """Return (Rate or None, a sentence why there is none)."""
-        if not self.refusal:
-            try:
-                products = pages(
-                    "reading AWS's price list",
-                    self._client.get_products,
-                    "PriceList",
-                    ServiceCode=question.service,
-                    Filters=question.filters,
-                )
-                return price_plan.rate(products, question)
-            except Stop as stop:
-                self.refusal = str(stop)
-        return None, self.refusal
-
-
-def spot_history(module):
-    """Return ({type: {zone: Rate}}, who said so, a sentence why AWS did not)."""
-    ec2 = module.client("ec2", retry_decorator=BRIEF_RETRY, config=BRIEF)
-    named_by = price_plan.source(price_plan.SPOT_HISTORY, ec2.meta.endpoint_url)
-    try:
-        history = pages(
-            "reading the spot prices",
-            ec2.describe_spot_price_history,
-            "SpotPriceHistory",
-            InstanceTypes=module.params["instance_types"],
-            ProductDescriptions=[price_plan.LINUX],
-            # The prices of now, and not of the last 90 days.
-            StartTime=datetime.now(timezone.utc),
-        )
-    except Stop as stop:
-        return {}, named_by, str(stop)
-    return price_plan.latest_spot(history), named_by, ""
-
-
-def price_of(instance_type, module, shared, price_list, spot):
-    """Return (price or None, note, spot price by zone) of one type. `shared` has the rates of disk and address."""
-    region, volume_gb = module.region, module.params["volume_gb"]
-    notes, (history, named_by, refusal) = [], spot
-    zones = history.get(instance_type, {})
-    if zones:
-        zone = min(zones, key=lambda name: (zones[name].usd, name))
-        rates = shared._replace(host=zones[zone])
-        price = price_plan.whole(instance_type, region, volume_gb, rates, f"{named_by}, {zone}")
-        return price, "", {name: found.usd for name, found in zones.items()}
-    host, reason = price_list.rate(price_plan.host_question(instance_type, region))
-    price = price_plan.whole(instance_type, region, volume_gb, shared._replace(host=host), price_list.source)
-    if module.params["market"] == "spot" and price:
-        why = refusal or f"AWS has no spot price of {instance_type} in {region}."
-        notes.append(price_plan.spot_note(why, instance_type))
-    if host is None:
-        notes.append(price_plan.table_note(reason, instance_type, price))
-    return price, " ".join(notes), {}
-
 
 def look(module):
     """Return the prices in the order of the types."""
     check_region(module.region)
-    price_list = PriceList(module)
-    disk, _ = price_list.rate(price_plan.disk_question(module.region))
-    address, _ = price_list.rate(price_plan.address_question(module.region))
-    shared = Rates(disk=disk, address=address)
-    spot = spot_history(module) if module.params["market"] == "spot" else ({}, "", "")
-    entries = []
-    for one in module.params["instance_types"]:
-        price, note, zones = price_of(one, module, shared, price_list, spot)
-        entries.append(
-            price_plan.entry(one, price, note, zones, module.params["hours"], module.params["max_hourly_usd"])
-        )
-    return price_plan.mark_cheapest(entries)
+    params = module.params
+    spot = spot_client(module) if params["market"] == "spot" else None
+    wanted = [(kind, params["market"]) for kind in params["instance_types"]]
+    found = survey(PriceList(module), spot, wanted, params["volume_gb"], params["hours"], params["max_hourly_usd"])
+    return price_plan.mark_cheapest(found)
 
 
 def main():

@@ -26,6 +26,7 @@ options:
     default: {}
     description: What the roles conda_env, jupyter_server and course_labs left, as environment, notebook and labs.
   distributed: {type: dict, description: What a training over several GPUs or hosts left; nothing when there was none.}
+  guard: {type: dict, description: What cost_guard read back of the host; nothing when it was not run.}
   min_speedup:
     type: dict
     default: {}
@@ -57,7 +58,12 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.gpulab.core.plugins.module_utils import report_files
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_picture import picture
 from ansible_collections.gpulab.core.plugins.module_utils.benchmark_rules import trained
-from ansible_collections.gpulab.core.plugins.module_utils.report import build, driver_history, launch_history
+from ansible_collections.gpulab.core.plugins.module_utils.report import (
+    build,
+    driver_history,
+    launch_history,
+    money_history,
+)
 
 try:
     import jsonschema
@@ -89,6 +95,7 @@ def main():
             "result": {"type": "dict"},
             "workplace": {"type": "dict", "default": {}},
             "distributed": {"type": "dict"},
+            "guard": {"type": "dict"},
             "min_speedup": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -101,9 +108,10 @@ def main():
         result = dict(result, distributed=p["distributed"])
     before = _parsed(report_files.read(p["dest"]))
     driver = driver_history(p["driver"], before)
-    plan = dict(p["plan"], attempts=launch_history(p["plan"].get("attempts"), p["host"]["id"], before))
+    plan = dict(p["plan"], attempts=launch_history(p["plan"], p["host"]["id"], before))
     try:
-        report = build(plan, p["host"], p["system"], result, p["min_speedup"], driver, p["workplace"])
+        report = build(plan, p["host"], p["system"], result, p["min_speedup"], driver, p["workplace"], p["guard"])
+        report["money"] = money_history(report, before)
         jsonschema.validate(report, json.loads(Path(p["schema"]).read_text()))
     except jsonschema.ValidationError as error:
         module.fail_json(

@@ -23,6 +23,10 @@ options:
     description: Text by file name.
     type: dict
     required: true
+  mode:
+    description: Mode of the files that are written, and so of the folder where it is made; octal digits in quotes.
+    type: str
+    default: "0644"
 author: [the gpulab authors (@gpulab)]
 attributes:
   check_mode:
@@ -66,19 +70,23 @@ from ansible_collections.gpulab.core.plugins.module_utils import text_folder
 def main():
     """Compare, write, remove, report."""
     module = AnsibleModule(
-        argument_spec={"path": {"type": "path", "required": True}, "files": {"type": "dict", "required": True}},
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "files": {"type": "dict", "required": True},
+            "mode": {"type": "str", "default": "0644"},
+        },
         supports_check_mode=True,
     )
-    folder = module.params["path"]
+    folder, mode = module.params["path"], int(module.params["mode"], 8)
     # A name is taken as a name, never as a path out of the folder.
     wanted = {os.path.basename(name): text.encode("utf-8") for name, text in module.params["files"].items()}
     try:
         written, removed = text_folder.plan(wanted, text_folder.read(folder))
         if not module.check_mode:
             if not os.path.isdir(folder):
-                os.makedirs(folder, 0o755)
+                os.makedirs(folder, text_folder.folder_mode(mode))
             for name in written:
-                text_folder.write(os.path.join(folder, name), wanted[name])
+                text_folder.write(os.path.join(folder, name), wanted[name], mode)
             for name in removed:
                 os.unlink(os.path.join(folder, name))
     except (IOError, OSError) as error:
