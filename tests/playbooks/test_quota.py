@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-
-import pytest
-
 from rehearsal import session
+from tests.support.planning import G
 from tests.support.playbook import Deployment
 
-G, QUOTA = "L-DB2E81BA", "Running On-Demand G and VT instances"
+QUOTA = "Running On-Demand G and VT instances"
 ROOM_FOR_TWO = ("-e", "gpu_host_count=2")
-
-
-@pytest.fixture
-def deployment_without_quota(deployment: Deployment) -> Iterator[Deployment]:
-    """A deployment in an account that may run no more GPU hosts; account and clock are reset afterwards."""
-    url = deployment.cloud.url
-    live = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    found = deployment.cloud.ec2.describe_instances(Filters=live)["Reservations"]
-    # The tests before this one launch nothing but g4dn.xlarge, of 4 vCPUs.
-    used = 4 * sum(len(one["Instances"]) for one in found)
-    session.request(url, "quotas", "POST", {"code": G, "value": used})
-    yield deployment
-    session.request(url, "quotas", "DELETE")
-    session.request(url, "clock", "POST", {"now": datetime.now(UTC).isoformat()})
 
 
 def test_from_a_request_to_room_for_two(deployment_without_quota: Deployment):

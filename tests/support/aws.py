@@ -23,10 +23,14 @@ class Cloud:
     @functools.cached_property
     def ec2(self) -> Any:
         """An EC2 client in the rehearsals' region; `calls` has what it asks for too."""
+        return self.client("ec2")
+
+    def client(self, service: str, region: str = settings.REGION) -> Any:
+        """A client of any service."""
         return boto3.client(
-            "ec2",
+            service,
             endpoint_url=self.url,
-            region_name=settings.REGION,
+            region_name=region,
             aws_access_key_id="test-access-key-id",
             aws_secret_access_key="test-secret-access-key-of-nobody",
             config=Config(retries={"total_max_attempts": 1}),

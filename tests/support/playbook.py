@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import RULE_PREFIX
+from ansible_collections.gpulab.core.plugins.module_utils.access_rules import RULE_PREFIX
 
 from rehearsal import environment, settings
 from tests.support.aws import Cloud, specification

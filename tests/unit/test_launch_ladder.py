@@ -29,8 +29,10 @@ def full(zone: str, *others: str) -> str:
     )
 
 
-def attempt(kind: str, zone: str = "", code: str = CAPACITY, message: str = "") -> dict[str, Any]:
-    return {"instance_type": kind, "zone": zone, "code": code, "message": message}
+def attempt(
+    kind: str, zone: str = "", code: str = CAPACITY, message: str = "", market: str = "on-demand"
+) -> dict[str, Any]:
+    return {"instance_type": kind, "zone": zone, "market": market, "code": code, "message": message}
 
 
 @pytest.mark.parametrize(
@@ -53,11 +55,46 @@ def attempt(kind: str, zone: str = "", code: str = CAPACITY, message: str = "") 
     ],
 )
 def test_next_rung(attempts: list[dict[str, Any]], expected: tuple[str, str] | None) -> None:
-    assert launch_ladder.next_rung(TYPES, ZONES, attempts) == expected
+    rung = launch_ladder.next_rung(TYPES, ZONES, attempts)
+    assert rung == (expected and (*expected, "on-demand"))
 
 
 def test_without_the_zones_each_type_is_asked_once() -> None:
-    assert launch_ladder.next_rung(TYPES, {}, [attempt("g4dn.xlarge")]) == ("g5.xlarge", "")
+    assert launch_ladder.next_rung(TYPES, {}, [attempt("g4dn.xlarge")]) == ("g5.xlarge", "", "on-demand")
+
+
+@pytest.mark.parametrize(
+    ("fallback", "attempts", "expected"),
+    [
+        (True, [], ("g4dn.xlarge", "", "spot")),
+        (
+            False,
+            [attempt("g4dn.xlarge", "", CAPACITY, full("us-east-1a"), "spot")],
+            ("g4dn.xlarge", "us-east-1b", "spot"),
+        ),
+        # All types as spot before the first on demand; a spot quota says nothing of the other.
+        (True, [attempt("g4dn.xlarge", "", "MaxSpotInstanceCountExceeded", "", "spot")], ("p5.4xlarge", "", "spot")),
+        (
+            True,
+            [attempt(kind, "", "MaxSpotInstanceCountExceeded", "", "spot") for kind in ("g4dn.xlarge", "p5.4xlarge")],
+            ("g4dn.xlarge", "", "on-demand"),
+        ),
+        (
+            False,
+            [attempt(kind, "", "MaxSpotInstanceCountExceeded", "", "spot") for kind in ("g4dn.xlarge", "p5.4xlarge")],
+            None,
+        ),
+    ],
+)
+def test_spot_is_left_only_where_it_may_be(
+    fallback: bool, attempts: list[dict[str, Any]], expected: tuple[str, str, str] | None
+) -> None:
+    markets = launch_ladder.markets("spot", fallback)
+    assert launch_ladder.next_rung(TYPES, ZONES, attempts, markets) == expected
+
+
+def test_on_demand_never_becomes_spot() -> None:
+    assert launch_ladder.markets("on-demand", True) == ["on-demand"]
 
 
 @given(st.data())
@@ -66,8 +103,8 @@ def test_no_call_is_made_twice_and_the_ladder_ends(data: st.DataObject) -> None:
     codes = st.sampled_from([CAPACITY, "Unsupported", "VcpuLimitExceeded", "InsufficientFreeAddressesInSubnet"])
     attempts: list[dict[str, Any]] = []
     while rung := launch_ladder.next_rung(TYPES, ZONES, attempts):
-        assert rung not in [(a["instance_type"], a["zone"]) for a in attempts]
-        attempts.append(attempt(*rung, data.draw(codes), data.draw(messages)))
+        assert rung not in [(a["instance_type"], a["zone"], a["market"]) for a in attempts]
+        attempts.append(attempt(rung.instance_type, rung.zone, data.draw(codes), data.draw(messages)))
         assert len(attempts) <= len(TYPES) + sum(map(len, ZONES.values()))
 
 
@@ -98,9 +135,16 @@ def test_one_refusal_is_a_sentence_and_several_are_a_table() -> None:
     told = launch_ladder.refusal(attempts, "us-east-1").splitlines()
     assert told[0].startswith("AWS has no host free in us-east-1: 2 launches were refused, and nothing was launched")
     assert [line.split() for line in told[1:]] == [
-        ["g4dn.xlarge", "any", "zone", CAPACITY],
-        ["g5.xlarge", "us-east-1d", CAPACITY],
+        ["g4dn.xlarge", "any", "zone", "on-demand", CAPACITY],
+        ["g5.xlarge", "us-east-1d", "on-demand", CAPACITY],
     ]
+
+
+def test_what_was_not_launched_beside_others_is_named() -> None:
+    some = attempt("g4dn.xlarge", "us-east-1a") | {"launched": "2 of 3 were launched"}
+    first, row = launch_ladder.refusal([some], "us-east-1", ["cleo"]).splitlines()
+    assert "1 launches were refused, and cleo could not be launched; run the same command again later" in first
+    assert row.endswith("(2 of 3 were launched)")
 
 
 @pytest.mark.parametrize(

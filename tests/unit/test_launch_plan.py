@@ -11,7 +11,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample gpulab"
 def request(**changes):
     base = {
         "deployment": "gpulab",
-        "host": "gpulab",
+        "hosts": ["gpulab"],
         "gpu_profile": "modern",
         "gpu_profiles": ["modern", "carnd-2017"],
         "instance_types": ["g4dn.xlarge", "g5.xlarge"],
@@ -20,7 +20,12 @@ def request(**changes):
         "volume_gb": 100,
         "notebook_access": "tunnel",
         "notebook_cidr": "",
-        "images_tried": ["AMI name x"],
+        "market": "on-demand",
+        "budget_usd": 5,
+        "max_hourly_usd": None,
+        "image_id": None,
+        "image_owners": ["amazon"],
+        "subnet_id": "",
     }
     return base | changes
 
@@ -32,7 +37,9 @@ def evidence(**changes):
         "hosts": [],
         "key": {"name": "gpulab-gpulab", "file": "k", "local": KEY, "local_error": None, "remote": None},
         "image": {"id": "ami-1"},
+        "images_tried": ["AMI name x"],
         "vpc_id": "vpc-1",
+        "subnet": None,
     }
     return base | changes
 
@@ -47,8 +54,11 @@ def test_a_good_request_has_no_problem():
     [
         ({"gpu_profile": "ancient"}, ["'ancient'", "carnd-2017, modern", "-e gpu_profile=modern"]),
         ({"deployment": "My Lab"}, ["deployment name 'My Lab'", "-e deployment=gpulab"]),
-        ({"host": "a_b"}, ["host name 'a_b'", "-e gpu_host_name=gpulab"]),
-        ({"host": ""}, ["host name ''"]),
+        ({"hosts": ["gpulab", "a_b"]}, ["host name 'a_b'", "-e gpu_host_name=gpulab"]),
+        ({"hosts": [""]}, ["host name ''"]),
+        ({"market": "auction"}, ["gpu_market is 'auction'", "on-demand or spot", "-e gpu_market=spot"]),
+        ({"budget_usd": 0}, ["budget_usd is $0", "-e budget_usd=5"]),
+        ({"max_hourly_usd": -1}, ["max_hourly_usd is $-1", "-e max_hourly_usd=0.6"]),
         ({"cidrs": ["0.0.0.0/0"]}, ["0.0.0.0/0", "whole world", "-e allow_world=true"]),
         ({"cidrs": ["::/0"]}, ["::/0", "whole world"]),
         ({"cidrs": ["203.0.113.7/24"]}, ["203.0.113.7/24", "host bits"]),
@@ -57,7 +67,7 @@ def test_a_good_request_has_no_problem():
     ],
 )
 def test_bad_requests_get_one_sentence(change, words):
-    (sentence,) = launch_plan.request_problems(request(**change))
+    ((_, sentence),) = launch_plan.request_problems(request(**change))
     assert all(word in sentence for word in words), sentence
     assert "\n" not in sentence
 
@@ -70,7 +80,8 @@ def test_several_problems_are_told_at_once():
     assert len(launch_plan.request_problems(request(gpu_profile="x", cidrs=["y", "0.0.0.0/0"]))) == 3
 
 
-HOSTS = [{"id": f"i-{n}", "state": "running", "launch_time": f"2026-11-22 0{n}:00"} for n in (1, 2)]
+HOSTS = [{"name": "gpulab", "id": f"i-{n}", "state": "running", "launch_time": f"2026-11-22 0{n}:00"} for n in (1, 2)]
+SUBNET = {"id": "subnet-1", "zone": "us-east-1a", "free": 1, "public": True}
 
 
 @pytest.mark.parametrize(
@@ -85,8 +96,28 @@ HOSTS = [{"id": f"i-{n}", "state": "running", "launch_time": f"2026-11-22 0{n}:0
         ({"instance_types": ["p2.xlarge"]}, {"offered": [], "region": "eu-west-1"}, ["$0.59"]),
         ({"instance_types": ["g6.xlarge"]}, {"offered": []}, ["us-east-1 offers none", "g6.xlarge"]),
         ({"instance_types": []}, {"offered": []}, ["none given"]),
-        ({}, {"image": None}, ["No AMI of profile 'modern'", "us-east-1", "AMI name x"]),
-        ({}, {"vpc_id": None}, ["no default VPC", "aws ec2 create-default-vpc --region us-east-1"]),
+        ({}, {"image": None}, ["No AMI of profile 'modern'", "us-east-1", "AMI name x", "owner amazon"]),
+        (
+            {"image_id": "ami-9"},
+            {"image": None},
+            ["AMI ami-9 does not exist in us-east-1", "leave gpu_image_id out", "aws ec2 describe-images"],
+        ),
+        (
+            {},
+            {"vpc_id": None},
+            ["no default VPC", "aws ec2 create-default-vpc --region us-east-1", "-e gpu_subnet_id=subnet-..."],
+        ),
+        (
+            {"subnet_id": "subnet-9"},
+            {"vpc_id": None},
+            ["Subnet subnet-9 does not exist in us-east-1", "leave gpu_subnet_id out"],
+        ),
+        ({"subnet_id": "subnet-1"}, {"subnet": dict(SUBNET, public=False)}, ["subnet-1 gives its hosts no public"]),
+        (
+            {"subnet_id": "subnet-1", "hosts": ["a", "b"]},
+            {"subnet": SUBNET},
+            ["subnet-1 has 1 free addresses, and 2 are needed"],
+        ),
         (
             {},
             {"key": evidence()["key"] | {"local": None, "local_error": "invalid format"}},
@@ -101,8 +132,18 @@ HOSTS = [{"id": f"i-{n}", "state": "running", "launch_time": f"2026-11-22 0{n}:0
     ],
 )
 def test_bad_evidence_gets_one_sentence(asked, found, words):
-    (sentence,) = launch_plan.evidence_problems(request(**asked), evidence(**found))
+    ((_, sentence),) = launch_plan.evidence_problems(request(**asked), evidence(**found))
     assert all(word in sentence for word in words), sentence
+
+
+def test_of_several_hosts_only_the_doubled_name_is_refused_and_only_the_others_are_missing():
+    other = dict(HOSTS[0], name="anna")
+    ((check, sentence),) = launch_plan.evidence_problems(
+        request(hosts=["anna", "gpulab", "ben"]), evidence(hosts=[*HOSTS, other])
+    )
+    assert check == "hosts"
+    assert "called 'gpulab'" in sentence
+    assert launch_plan.missing(["anna", "gpulab", "ben"], [*HOSTS, other]) == ["ben"]
 
 
 def test_an_existing_host_needs_neither_type_nor_image():
@@ -114,72 +155,6 @@ def test_an_existing_host_needs_neither_type_nor_image():
 def test_a_key_is_the_same_whatever_its_comment():
     same = evidence()["key"] | {"remote": KEY.replace(" gpulab", " somebody@elsewhere")}
     assert launch_plan.evidence_problems(request(), evidence(key=same)) == []
-
-
-@pytest.mark.parametrize(
-    ("types", "offered", "chosen"),
-    [(["a", "b"], ["b", "a"], "a"), (["a", "b"], ["b"], "b"), (["a"], ["b"], None), ([], [], None)],
-)
-def test_the_users_order_decides(types, offered, chosen):
-    assert launch_plan.choose_type(types, offered) == chosen
-
-
-def rule(cidr, description="", port=22):
-    return {
-        "IpProtocol": "tcp",
-        "FromPort": port,
-        "ToPort": port,
-        "IpRanges": [{"CidrIp": cidr, "Description": description}],
-    }
-
-
-def test_our_rule_follows_the_caller_and_foreign_rules_stay():
-    permissions = [rule("198.51.100.1/32", "gpulab: ssh from 198.51.100.1/32"), rule("10.0.0.0/8", "the office", 443)]
-    rules, changed = launch_plan.security_group_rules(permissions, ["203.0.113.7/32"])
-    assert changed
-    assert rules == [
-        {"proto": "tcp", "ports": [22], "cidr_ip": "203.0.113.7/32", "rule_desc": "gpulab: ssh from 203.0.113.7/32"},
-        {"proto": "tcp", "from_port": 443, "to_port": 443, "cidr_ip": "10.0.0.0/8", "rule_desc": "the office"},
-    ]
-
-
-def test_rules_that_are_right_are_left_alone():
-    permissions = [rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32")]
-    assert launch_plan.security_group_rules(permissions, ["203.0.113.7/32"])[1] is False
-
-
-def test_a_public_notebook_opens_its_port_to_its_network_alone():
-    ssh = rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32")
-    rules, changed = launch_plan.security_group_rules([ssh], ["203.0.113.7/32"], ["198.51.100.0/24"], 9999)
-    assert changed
-    assert {
-        "proto": "tcp",
-        "ports": [9999],
-        "cidr_ip": "198.51.100.0/24",
-        "rule_desc": "gpulab: notebook from 198.51.100.0/24",
-    } in rules
-    there = [ssh, rule("198.51.100.0/24", "gpulab: notebook from 198.51.100.0/24", 9999)]
-    assert not launch_plan.security_group_rules(there, ["203.0.113.7/32"], ["198.51.100.0/24"], 9999)[1]
-    # On another port it is another rule.
-    assert launch_plan.security_group_rules(there, ["203.0.113.7/32"], ["198.51.100.0/24"], 8888)[1]
-
-
-def test_the_port_is_closed_when_the_notebook_is_no_longer_public():
-    there = [
-        rule("203.0.113.7/32", "gpulab: ssh from 203.0.113.7/32"),
-        rule("203.0.113.7/32", "gpulab: notebook from 203.0.113.7/32", 8888),
-    ]
-    rules, changed = launch_plan.security_group_rules(there, ["203.0.113.7/32"])
-    assert changed
-    assert [r["ports"] for r in rules] == [[22]]
-
-
-def test_foreign_rules_of_other_kinds_stay():
-    everything = {"IpProtocol": "-1", "IpRanges": [], "UserIdGroupPairs": [{"GroupId": "sg-9"}]}
-    v6 = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}]}
-    rules, _ = launch_plan.security_group_rules([everything, v6], ["203.0.113.7/32"])
-    assert {"proto": "all", "group_id": "sg-9"} in rules
-    assert {"proto": "tcp", "from_port": 1, "to_port": 2, "cidr_ipv6": "2001:db8::/32"} in rules
 
 
 def test_the_client_token_is_the_launchs_own():

@@ -22,13 +22,13 @@ from tests.unit import benchmark_documents as fakes
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "roles/proof_report/files/report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 SYSTEM = {"distribution": "Ubuntu", "version": "24.04", "kernel": "6.17.0-aws"}
+PRICE = {"usd_per_hour": 0.542, "source": "a table", "date": "2026-07-20", "exact": True, "stopped": 0.01}
 PLAN: dict[str, Any] = {
     "account": "123456789012",
     "region": "us-east-1",
     "endpoint": "https://ec2.us-east-1.amazonaws.com",
     "is_aws": True,
-    "price": {"usd_per_hour": 0.542, "source": "a table", "date": "2026-07-20", "exact": True, "stopped": 0.01},
-    "image": {"id": "ami-0123", "name": "DLAMI", "source": "SSM parameter /aws/x", "root_device": "/dev/sda1"},
+    "prices": [{"instance_type": "g4dn.xlarge", "market": "on-demand", "price": PRICE}],
     "cidrs": ["203.0.113.9/32"],
     "key": {"file": "id_ed25519", "local": "ssh-ed25519 AAAA"},
 }
@@ -43,7 +43,10 @@ HOST: dict[str, Any] = {
     "status_checks": "2/2",
     "metadata_tokens": "required",
     "encrypted": True,
-    "tags": {"gpulab:deployment": "class"},
+    "market": "on-demand",
+    "price": {"usd_per_hour": 0.6, "source": "another table", "date": "2026-07-20", "exact": True, "stopped": 0.01},
+    "image_id": "ami-0123",
+    "tags": {"gpulab:deployment": "class", "gpulab:image": "DLAMI", "gpulab:image-source": "SSM parameter /aws/x"},
 }
 
 
@@ -234,17 +237,28 @@ def test_report_names_the_launches_that_aws_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "expected"),
+    ("launched", "refused", "before", "expected"),
     [
-        (REFUSED, {}, REFUSED),
-        (None, {"instance_id": "i-1", "launch_refused": REFUSED}, REFUSED),
-        (None, {"instance_id": "i-2", "launch_refused": REFUSED}, []),
-        ([], {"instance_id": "i-1", "launch_refused": REFUSED}, []),
-        (None, {}, []),
+        (["i-1"], REFUSED, {}, REFUSED),
+        # Another host of the same run was launched, this one was there before.
+        (["i-2"], REFUSED, {}, []),
+        ([], [], {"instance_id": "i-1", "launch_refused": REFUSED}, REFUSED),
+        ([], [], {"instance_id": "i-2", "launch_refused": REFUSED}, []),
+        (["i-1"], [], {"instance_id": "i-1", "launch_refused": REFUSED}, []),
+        ([], [], {}, []),
     ],
 )
-def test_what_was_refused_belongs_to_the_instance(now: Any, before: dict[str, Any], expected: list[Any]) -> None:
-    assert launch_history(now, "i-1", before) == expected
+def test_what_was_refused_belongs_to_the_instance(
+    launched: list[str], refused: list[Any], before: dict[str, Any], expected: list[Any]
+) -> None:
+    plan = {"launched": [{"id": one} for one in launched], "attempts": refused}
+    assert launch_history(plan, "i-1", before) == expected
+
+
+@pytest.mark.parametrize("other", [{"type": "g5.xlarge"}, {"market": "spot"}])
+def test_a_host_of_another_kind_than_planned_has_its_own_price(other: dict[str, str]) -> None:
+    assert build(PLAN, HOST | other, SYSTEM, None, {})["price"] == HOST["price"]
+    assert verified()["price"] == PRICE
 
 
 def test_a_run_that_had_nothing_to_do_keeps_what_was_repaired_before() -> None:

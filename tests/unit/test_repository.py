@@ -85,7 +85,9 @@ def test_what_tasks_name_carries_the_roles_name(file: Path) -> None:
     for task in mappings(load(file)):
         names |= {task["register"]} if "register" in task else set()
         names |= set(task.get("ansible.builtin.set_fact", ()))
-        names |= set(task.get("vars") or ())
+        called = task.get("ansible.builtin.include_role") or task.get("ansible.builtin.import_role")
+        # What is handed to another role has that role's name.
+        names |= {v for v in task.get("vars") or () if not (called and v.startswith(f"{called['name']}_"))}
         names |= {v for k, v in (task.get("loop_control") or {}).items() if k in ("loop_var", "index_var")}
     for name in names - {"ansible_python_interpreter"}:  # Ansible's own
         assert re.match(rf"(__)?{role}(_|$)", name), f"{name} belongs to no role"

@@ -1,0 +1,43 @@
+"""preflight.yml: a table of everything that would stop provision.yml, read-only; it fails when something does."""
+
+from __future__ import annotations
+
+from tests.support.playbook import Deployment
+
+
+def test_a_fresh_account_has_nothing_in_the_way(deployment: Deployment) -> None:
+    run = deployment.play("preflight").ok()
+    assert "nothing stands in the way" in run.output
+    assert run.changed == {"localhost": 0}
+    lines = run.output.splitlines()
+    heading = next(line for line in lines if line.split()[:2] == ["check", "found"])
+    column = heading.index("found")
+    checks = ("credentials", "clock", "region", "permissions", "settings", "hosts", "type", "AMI", "quota", "network")
+    for check in (*checks, "key pair", "access", "price", "budget"):
+        (row,) = (line for line in lines if line.strip().startswith(f"{check}  "))
+        assert row[column - 2 : column] == "  "
+        assert row[column] != " ", "every row begins where the heading does"
+    assert "vCPUs (L-DB2E81BA)" in run.output
+    _nothing_was_written(deployment)
+
+
+def test_everything_that_stops_it_is_told_at_once(deployment: Deployment) -> None:
+    deployment.cloud.refuse("ImportKeyPair", "UnauthorizedOperation", status=403)
+    given = ("gpu_profile=dlnd-2018", "allowed_cidr=0.0.0.0/0", "max_hourly_usd=-1", "gpu_subnet_id=subnet-0123")
+    run = deployment.play("preflight", *(word for one in given for word in ("-e", one)))
+    run.refused("provision.yml would be stopped by: permissions, type, AMI, network, access, price")
+    told = (
+        *("denied: ImportKeyPair", "p2.xlarge (Tesla K80) was retired", "max_hourly_usd is $-1"),
+        *("Subnet subnet-0123 does not exist", "-e allow_world=true"),
+    )
+    words = run.flat
+    for one in told:
+        assert all(word in words for word in one.split()), one
+    assert "! permissions" in run.output
+    _nothing_was_written(deployment)
+
+
+def _nothing_was_written(deployment: Deployment) -> None:
+    assert deployment.cloud.writes() == []
+    assert not deployment.local.exists()
+    assert not deployment.reports.exists()
