@@ -202,6 +202,18 @@ class Journey:
         self.ssh("true")
         return f"{self.seen['address']} became {address}, ssh follows"
 
+    def deadline(self) -> str:
+        """When its budget is spent the host stops, though nobody is there to stop it."""
+        report = json.loads(REPORT.read_text())
+        hours = 1 + report["money"]["budget_usd"] / report["price"]["usd_per_hour"]
+        session.request(self.url, "clock", "POST", {"advance_seconds": int(hours * 3600)})
+        for _ in range(60):
+            (instance,) = self.instances()
+            if instance["State"]["Name"] == "stopped":
+                return f"{hours:.1f} hours later its schedule has stopped it"
+            time.sleep(1)
+        raise Failed(f"Past its deadline the host is {instance['State']['Name']}, and stopped was expected.")
+
     def teardown(self) -> str:
         """Everything goes, and nothing is written after the proof."""
         self.playbook("teardown")
@@ -254,6 +266,7 @@ STAGES = {
     "status": Journey.status,
     "stop": Journey.stop,
     "start": Journey.start,
+    "deadline": Journey.deadline,
     "teardown": Journey.teardown,
     "secrets": Journey.secrets,
     "down": Journey.gone,
