@@ -218,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
         supervisor = _reconciler(options.state, server.port) if cloud.emulation.with_hosts else None
         if supervisor:
             supervisor.start()
-        told.wait()
+        ending.wait_until(told)
         if supervisor:
             # It still needs this server's answers while it removes its hosts.
             supervisor.stop()

@@ -83,7 +83,7 @@ def main() -> None:
     server = serve(state / "mirror.log")
     pid_file = state / PID_FILE
     pid_file.write_text(f"{os.getpid()}\n")
-    stop.wait()
+    ending.wait_until(stop)
     server.shutdown()
     pid_file.unlink(missing_ok=True)
 

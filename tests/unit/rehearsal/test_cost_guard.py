@@ -217,7 +217,7 @@ def test_an_unknown_host_or_price_is_told(lab: Lab, client: Client) -> None:
     lab.client("ec2").delete_tags(Resources=[instance], Tags=[{"Key": "gpulab:usd-per-hour"}])
     prices = {"g4dn.xlarge": {"usd_per_hour": 0.25, "source": "AWS Pricing API", "date": "2026-11-22"}}
     told = guard(client, prices=prices)["hosts"]["anna"]
-    assert (told["usd_per_hour"], told["left_seconds"] // 60) == (0.25, 239)
+    assert (told["usd_per_hour"], round(told["left_seconds"] / 60)) == (0.25, 240)
     assert tags_of(described(lab.client("ec2"), instance))["gpulab:price-source"] == "price list of 2026-11-22"
     lab.client("ec2").delete_tags(Resources=[instance], Tags=[{"Key": "gpulab:usd-per-hour"}])
     said = guard(client, usd_per_hour=0.75)["hosts"]["anna"]
