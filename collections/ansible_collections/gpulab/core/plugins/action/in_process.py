@@ -1,9 +1,10 @@
 # Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
-"""Run a module of this collection inside Ansible's own worker where that is the machine it is for anyway.
+"""Run a module inside Ansible's own worker where that is the machine it is for anyway.
 
 A module on the control machine otherwise costs a second before it does anything: it is packed, unpacked, and a new
-Python imports boto3 again, which the inventory has imported already. The links beside this file are the modules whose
-action it is; on any connection but a local one, or as another user, they run as modules do.
+Python imports boto3 again, which the inventory has imported already. The links beside this file are modules of this
+collection whose action it is; those of other collections are named, as in modules/in_process.py. On any connection but
+a local one, or as another user, they run as modules do.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import importlib
 import io
 import json
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils import basic
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.plugins.action import ActionBase
 
 PROFILE = "legacy"
 """How arguments and results are written; the one that core's modules use."""
-MODULES = "ansible_collections.gpulab.core.plugins.modules"
+OURS = "gpulab.core"
 
 
 class ActionModule(ActionBase):
@@ -28,12 +30,11 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """Do what the module does and return what it returns."""
         result = super().run(tmp, task_vars)
+        name, given = self._wanted()
         if self._connection.transport != "local" or self._play_context.become or any(self._task.environment or ()):
-            return result | self._execute_module(task_vars=task_vars)
-        name = self._task.action.rpartition(".")[2]
-        given = dict(self._task.args)
+            return result | self._execute_module(module_name=name, module_args=given, task_vars=task_vars)
         self._update_module_args(name, given, task_vars)
-        module = importlib.import_module(f"{MODULES}.{name}")
+        module = importlib.import_module(_python_name(name))
         encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
         # The worker is a process of the task's own: nobody else sees these.
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": given}, cls=encoder).encode()
@@ -42,3 +43,24 @@ class ActionModule(ActionBase):
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
             module.main()
         return result | self._parse_returned_data({"stdout": said.getvalue()}, PROFILE)
+
+    def _wanted(self):
+        """Return the full name of the module and its arguments."""
+        name, given = self._task.action.rpartition(".")[2], dict(self._task.args)
+        if name != "in_process":
+            return f"{OURS}.{name}", given
+        try:
+            return given["module"], dict(given["arguments"])
+        except (KeyError, TypeError, ValueError):
+            raise AnsibleActionFail(
+                f"{OURS}.in_process got {', '.join(sorted(given)) or 'nothing'}, expected module (a full name) and "
+                "arguments (a dictionary): see ansible-doc gpulab.core.in_process."
+            ) from None
+
+
+def _python_name(name):
+    """Return what a module is called as a Python module."""
+    namespace, collection, module = name.split(".")
+    if (namespace, collection) == ("ansible", "builtin"):
+        return f"ansible.modules.{module}"
+    return f"ansible_collections.{namespace}.{collection}.plugins.modules.{module}"

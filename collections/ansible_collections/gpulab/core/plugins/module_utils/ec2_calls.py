@@ -5,6 +5,7 @@ Every call is retried with jitter by amazon.aws's AWSRetry where the module's cl
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timezone
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
@@ -14,7 +15,12 @@ from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIV
 
 try:
     from botocore import exceptions as boto_errors
+    from botocore import session as boto_session
     from botocore.session import Session
+
+    # amazon.aws makes a session for each client, and each session would read the description of EC2, megabytes of JSON,
+    # anew. Read once by the inventory, it is there in every worker that Ansible forks.
+    boto_session.create_loader = functools.cache(boto_session.create_loader)
 except ImportError:  # AnsibleAWSModule says so in a sentence of its own
     boto_errors = None
 

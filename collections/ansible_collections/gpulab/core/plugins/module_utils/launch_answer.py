@@ -30,16 +30,17 @@ def judge(request, evidence):
 
 
 def group(request, evidence):
-    """Return the security group as it should be: {id, rules, right, foreign (rules that are not ours, in words)}."""
+    """Return what the security group needs: {id, authorize, revoke, right, foreign (others' rules, in words)}."""
     public = [request["notebook_cidr"]] if request["notebook_access"] == "public" else []
-    rules, changed = access_rules.security_group_rules(
+    authorize, revoke = access_rules.changes(
         evidence["permissions"], evidence["cidrs"], public, request["notebook_port"], request["purge_rules"]
     )
     return {
         "id": evidence["group_id"],
-        "rules": rules,
-        "right": bool(evidence["group_id"]) and not changed,
-        "foreign": [access_rules.rule_text(rule) for rule in access_rules.foreign_rules(evidence["permissions"])],
+        "authorize": authorize,
+        "revoke": revoke,
+        "right": bool(evidence["group_id"]) and not authorize and not revoke,
+        "foreign": access_rules.foreign_rules(evidence["permissions"]),
     }
 
 

@@ -9,7 +9,7 @@ __metaclass__ = type
 DOCUMENTATION = r"""
 ---
 module: text_folder
-short_description: Make a folder hold exactly these text files
+short_description: Make a folder hold these text files
 description:
   - Writes the files that differ and removes the files that are not named, all in one go. Folders inside are left alone.
   - M(ansible.builtin.copy) takes several round trips for each file of a folder, and removes none.
@@ -27,6 +27,10 @@ options:
     description: Mode of the files that are written, and so of the folder where it is made; octal digits in quotes.
     type: str
     default: "0644"
+  exclusive:
+    description: Remove the files that are not named.
+    type: bool
+    default: true
 author: [the gpulab authors (@gpulab)]
 attributes:
   check_mode:
@@ -74,6 +78,7 @@ def main():
             "path": {"type": "path", "required": True},
             "files": {"type": "dict", "required": True},
             "mode": {"type": "str", "default": "0644"},
+            "exclusive": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -82,6 +87,7 @@ def main():
     wanted = {os.path.basename(name): text.encode("utf-8") for name, text in module.params["files"].items()}
     try:
         written, removed = text_folder.plan(wanted, text_folder.read(folder))
+        removed = removed if module.params["exclusive"] else []
         if not module.check_mode:
             if not os.path.isdir(folder):
                 os.makedirs(folder, text_folder.folder_mode(mode))
