@@ -18,15 +18,17 @@ from rehearsal import environment, session, settings
 
 DEPLOYMENT = "rehearsal-everyday"
 _HERE = ("--limit", "localhost")
+_TWO = ("-e", "gpu_host_count=2")
 _SPOT = ("-e", "gpu_market=spot")
 _MAIL = ("-e", "guard_mail=teacher@example.org")
-# Playbook and arguments. The second provision.yml comes from another address, so that a rule is taken back, and adds a
-# spot host. All of it on this machine: there are no hosts.
+# Playbook and arguments. Before the second provision.yml one of the two hosts is lost, and so comes off the schedule
+# they share; that run comes from another address, so that a rule is taken back, and replaces it by a spot host. All of
+# it on this machine: there are no hosts.
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("preflight", ()),
     ("request-quota", ("-e", "quota_vcpus=1000")),
-    ("provision", (*_HERE, *_MAIL)),
-    ("provision", (*_HERE, *_MAIL, *("-e", "allowed_cidr=203.0.113.9/32", "-e", "gpu_host_count=2", *_SPOT))),
+    ("provision", (*_HERE, *_MAIL, *_TWO)),
+    ("provision", (*_HERE, *_MAIL, *_TWO, *("-e", "allowed_cidr=203.0.113.9/32", *_SPOT))),
     ("status", ()),
     ("stop", _HERE),
     ("start", _HERE),
@@ -42,9 +44,8 @@ def record(extra: list[str]) -> list[dict[str, Any]]:
         url = session.up(state=state, hosts=False)["url"]
         try:
             calls: list[dict[str, Any]] = []
-            for book, arguments in STEPS:
-                if book == "teardown":
-                    leave(url, DEPLOYMENT)
+            for number, (book, arguments) in enumerate(STEPS):
+                meanwhile(url, DEPLOYMENT, number)
                 session.request(url, "calls", "DELETE")
                 _play(url, book, *arguments, *(f"--extra-vars={given}" for given in extra))
                 calls += session.request(url, "calls")
@@ -55,10 +56,27 @@ def record(extra: list[str]) -> list[dict[str, Any]]:
                 shutil.rmtree(settings.ROOT / kept / DEPLOYMENT, ignore_errors=True)
 
 
-def leave(url: str, deployment: str) -> None:
-    """Make what gpulab never makes, and removes where it carries the deployment's tag."""
+def meanwhile(url: str, deployment: str, number: int) -> None:
+    """Do what happens in the account before that one of STEPS, and is not our doing."""
     keys = {"aws_access_key_id": "rehearsal-access-key-id", "aws_secret_access_key": "rehearsal-secret-access-key"}
     ec2 = boto3.client("ec2", endpoint_url=url, region_name=settings.REGION, **keys)
+    book = STEPS[number][0]
+    if book == "teardown":
+        _leave(ec2, deployment)
+    elif number and book == STEPS[number - 1][0]:
+        _lose_the_second(ec2, deployment)
+
+
+def _lose_the_second(ec2: Any, deployment: str) -> None:
+    """Terminate the second of the hosts that were launched together."""
+    wanted = [{"Name": "tag:gpulab:deployment", "Values": [deployment]}]
+    found = [i for r in ec2.describe_instances(Filters=wanted)["Reservations"] for i in r["Instances"]]
+    (second,) = (i["InstanceId"] for i in found if i["AmiLaunchIndex"] == 1)
+    ec2.terminate_instances(InstanceIds=[second])
+
+
+def _leave(ec2: Any, deployment: str) -> None:
+    """Make what gpulab never makes, and removes where it carries the deployment's tag."""
 
     def tagged(kind: str) -> list[dict[str, Any]]:
         return [{"ResourceType": kind, "Tags": [{"Key": "gpulab:deployment", "Value": deployment}]}]

@@ -36,9 +36,9 @@ def everyday(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Every playbook once, as talkative as can be."""
     for deployment in deployed(cloud, tmp_path_factory.mktemp("everyday")):
         seen = Everyday(secrets=set(CANARIES.values()))
-        for book, arguments in journey.STEPS:
+        for number, (book, arguments) in enumerate(journey.STEPS):
+            journey.meanwhile(cloud.url, deployment.name, number)
             if book == "teardown":
-                journey.leave(cloud.url, deployment.name)
                 seen.tags |= _tags(deployment)
                 seen.secrets |= set(canary.secrets(CANARIES, deployment.local, "").values()) - {""}
             cloud.forget()
