@@ -26,8 +26,9 @@ ORDER = ("unit", "lint", "benchmark", "playbooks", "faults", "crash", "end_to_en
 ORDER += ("molecule", "environment", "driver", "vm")
 # Goes on beside the tests between, which wait for hosts more than they compute.
 BACKGROUND = "test_another_python.py"
-# Nothing that this journey is for depends on how long the host trains.
-SHORT = ("-e", "gpu_benchmark_epochs=1", "-e", '{"course_labs_only": ["LeNet-Lab"]}')
+# Nothing that this journey is for depends on how long the host trains. As talkative as can be, it also shows that no
+# playbook tells a secret.
+SHORT = ("-vvv", "-e", "gpu_benchmark_epochs=1", "-e", '{"course_labs_only": ["LeNet-Lab"]}')
 
 
 def folder(item: pytest.Item) -> str:

@@ -16,8 +16,8 @@ from rehearsal import environment, podman, settings
 from tests.support import journey
 
 ROOT = settings.ROOT
-STAGES = ["account", "provision", "report", "login", "notebook", "provision again", "benchmark"]
-STAGES += ["status", "stop", "start", "deadline", "teardown", "secrets", "down"]
+STAGES = ["account", "provision", "report", "login", "notebook", "provision again", "configure"]
+STAGES += ["benchmark", "status", "stop", "start", "deadline", "teardown", "secrets", "down"]
 # Where programs leave things. What people and their other programs work on is not looked at: it changes meanwhile.
 LOOKED_AT = ("/etc", "/opt", "/run", "/srv", "/usr", "/var/cache", "/var/lib", "/var/spool", "/var/tmp")
 

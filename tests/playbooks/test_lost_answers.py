@@ -10,7 +10,7 @@ from tests.support.playbook import Deployment
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("UnauthorizedOperation", "these credentials may not do that: ask the account's administrator"),
+        ("UnauthorizedOperation", "these credentials may not do that (RunInstances): ask the account's administrator"),
         ("ExpiredToken", "the credentials have expired: renew them and run the same command again"),
         ("VcpuLimitExceeded", "the account's vCPU quota for this family is used up: request more"),
     ],

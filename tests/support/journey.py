@@ -35,7 +35,7 @@ def clone(folder: Path) -> None:
     for name in filter(None, listed.decode().split("\0")):
         if (settings.ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(settings.ROOT / name, folder / name)
+            shutil.copy2(settings.ROOT / name, folder / name, follow_symlinks=False)
     (folder / ".cache").symlink_to(settings.CACHE)
 
 
