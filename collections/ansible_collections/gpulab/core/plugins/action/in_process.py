@@ -42,7 +42,9 @@ class ActionModule(ActionBase):
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
             module.main()
-        return result | self._parse_returned_data({"stdout": said.getvalue()}, PROFILE)
+        parsed = self._parse_returned_data({"stdout": said.getvalue(), "stderr": ""}, PROFILE)
+        # From ansible-core 2.21 on it is an object.
+        return result | (parsed if isinstance(parsed, dict) else parsed.as_result_dict(for_round_trip=True))
 
     def _wanted(self):
         """Return the full name of the module and its arguments."""
