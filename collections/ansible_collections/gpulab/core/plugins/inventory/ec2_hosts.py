@@ -37,6 +37,7 @@ EXAMPLES = r"""
 plugin: gpulab.core.ec2_hosts
 """
 
+import functools
 import os
 
 from ansible.errors import AnsibleParserError
@@ -82,14 +83,18 @@ def groups(instance):
     return GROUPS if instance["State"]["Name"] == "running" else (OFF,)
 
 
+@functools.cache
+def ec2_client(region, url):
+    """Return a client, the same when the inventory is read again."""
+    client = boto3.client("ec2", region_name=region, endpoint_url=url, config=Config(**PATIENCE))
+    return RetryingBotoClientWrapper(client, ec2_calls.RETRY)
+
+
 def live(deployment, region):
     """Return the instances of the deployment that have not been terminated; raises Stop with a sentence."""
     ec2_calls.check_region(region)
     # AWS_URL is what Ansible's AWS modules have besides boto's own AWS_ENDPOINT_URL.
-    url = os.environ.get("AWS_URL")
-    client = boto3.client("ec2", region_name=region, endpoint_url=url, config=Config(**PATIENCE))
-    ec2 = RetryingBotoClientWrapper(client, ec2_calls.RETRY)
-    return ec2_calls.instances(ec2, deployment)
+    return ec2_calls.instances(ec2_client(region, os.environ.get("AWS_URL")), deployment)
 
 
 class InventoryModule(BaseInventoryPlugin):

@@ -1,14 +1,14 @@
 #!/usr/bin/python
 # Copyright (c) 2026 the gpulab authors. MIT License (see LICENSE)
-"""Tell what exists of a deployment, as AWS's tags say it."""
+"""Tell which hosts a deployment has, as AWS's tags say it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_deployment_info
-short_description: Tell which hosts and other resources a deployment has
+short_description: Tell which hosts a deployment has
 description:
-  - Read-only. Finds everything by the tag gpulab:deployment, so that no file on the control machine has to be right.
+  - Read-only. Finds them by the tag gpulab:deployment, so that no file on the control machine has to be right.
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
   ids:
@@ -34,23 +34,11 @@ hosts:
   type: list
   elements: dict
   sample: [{name: gpulab, id: i-1, state: running, address: 203.0.113.9, status_checks: 2/2}]
-resources:
-  description: Everything in EC2 that carries the deployment's tag and still exists, hosts included.
-  returned: success
-  type: list
-  elements: dict
-  sample: [{type: security-group, id: sg-1}]
-key_pairs:
-  description: Names of the deployment's key pairs.
-  returned: success
-  type: list
-  elements: str
-  sample: [gpulab]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, call, pages
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, pages
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
 from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, TAG
 
@@ -87,7 +75,7 @@ def describe(instance, checks, volumes, region):
 
 
 def look(module):
-    """Return hosts, resources and key pairs of the deployment."""
+    """Return the hosts of the deployment."""
     ec2 = module.client("ec2", retry_decorator=RETRY)
     mine = [{"Name": f"tag:{TAG}", "Values": [module.params["deployment"]]}]
     ids = module.params["ids"]
@@ -97,12 +85,6 @@ def look(module):
     shown = [i for i in all_states if i["State"]["Name"] in STATES or i["InstanceId"] in ids]
     instances = [i for i in shown if i["State"]["Name"] in STATES]
     volumes = pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine)
-    groups = pages("listing the security groups", ec2.describe_security_groups, "SecurityGroups", Filters=mine)
-    keys = call("listing the key pairs", ec2.describe_key_pairs, Filters=mine, aws_retry=True)["KeyPairs"]
-    interfaces = pages(
-        "listing the network interfaces", ec2.describe_network_interfaces, "NetworkInterfaces", Filters=mine
-    )
-    addresses = call("listing the elastic addresses", ec2.describe_addresses, Filters=mine, aws_retry=True)["Addresses"]
     running = [i["InstanceId"] for i in instances if i["State"]["Name"] == "running"]
     checks = {}
     if running:
@@ -115,16 +97,7 @@ def look(module):
         for attachment in volume["Attachments"]:
             attached.setdefault(attachment["InstanceId"], []).append(volume)
     hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in shown]
-    kinds = [
-        ("instance", instances, "InstanceId"),
-        ("volume", volumes, "VolumeId"),
-        ("network-interface", interfaces, "NetworkInterfaceId"),
-        ("elastic-ip", addresses, "AllocationId"),
-        ("security-group", groups, "GroupId"),
-        ("key-pair", keys, "KeyName"),
-    ]
-    resources = [{"type": kind, "id": item[field]} for kind, items, field in kinds for item in items]
-    return {"hosts": hosts, "resources": resources, "key_pairs": [k["KeyName"] for k in keys]}
+    return {"hosts": hosts}
 
 
 def main():
