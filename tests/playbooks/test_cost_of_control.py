@@ -14,9 +14,16 @@ from tests.support.aws import Cloud
 
 @pytest.fixture
 def room(cloud: Cloud):
+    def live() -> set[str]:
+        found = cloud.ec2.describe_instances()["Reservations"]
+        return {i["InstanceId"] for r in found for i in r["Instances"] if i["State"]["Name"] != "terminated"}
+
     session.request(cloud.url, "quotas", "POST", {"code": measure.G_QUOTA, "value": measure.ENOUGH_VCPUS})
     cloud.forget()
+    before = live()
     yield cloud.url
+    # A hundred hosts would use up the quota that other tests launch within.
+    cloud.ec2.terminate_instances(InstanceIds=sorted(live() - before))
     session.request(cloud.url, "quotas", "DELETE")
 
 
