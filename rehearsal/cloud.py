@@ -163,6 +163,7 @@ class _QuietHandler(WSGIRequestHandler):
 
     def date_time_string(self, _timestamp: float | None = None) -> str:
         """The moment in every answer's Date header: the cloud's own time, by which clients may reckon."""
+        # `app` is what listen() serves; werkzeug's types know a bare server only.
         return format_datetime(self.server.app.clock.now(), usegmt=True)  # type: ignore[attr-defined]
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

@@ -56,7 +56,8 @@ def add(response: Any, instances: list[Any], relaunch: Relaunch) -> None:
 def _request_class() -> Any:
     from moto.ec2.models.core import TaggedEC2Resource
 
-    class Request(TaggedEC2Resource):  # type: ignore[misc]  # moto has no types
+    # moto has no types, so that its class is Any to mypy.
+    class Request(TaggedEC2Resource):  # type: ignore[misc]
         """One spot instance request, with the attributes that DescribeSpotInstanceRequests answers."""
 
         def __init__(self, request_id: str, instance: Any, options: dict[str, Any], relaunch: Relaunch) -> None:

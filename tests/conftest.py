@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.checkers import SlowCheckers
+
+# Fixtures: pytest finds them by being imported here, and nothing names them.
 from tests.support.clouds import cloud, deployment, shared  # noqa: F401
 from tests.support.journey import Journey, another_python
 from tests.support.planning import deployment_without_quota  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ def item(kind: str, identifier: str, **more: Any) -> dict[str, Any]:
     return {**usual, "usd_per_hour": 0.0, "goes_with": "", **more}
 
 
-def found(resources: list[dict[str, Any]] = (), **more: Any) -> dict[str, Any]:  # type: ignore[assignment]
+def found(resources: Sequence[dict[str, Any]] = (), **more: Any) -> dict[str, Any]:
     usual = {"deployment": "a", "resources": list(resources), "kept": [], "unseen": [], "regions": ["r"], "money": []}
     return {**usual, **more}
 
