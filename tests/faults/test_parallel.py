@@ -7,7 +7,7 @@ from tests.support.playbook import Deployment, Run
 
 def test_fault_21_a_second_run_is_refused_and_a_killed_one_stops_nobody(deployment: Deployment):
     cloud = deployment.cloud
-    cloud.fault("RunInstances", mode="delay", seconds=100)
+    cloud.fault("RunInstances", mode="hold", seconds=600)
     second: list[Run] = []
 
     def the_second_has_ended() -> bool:

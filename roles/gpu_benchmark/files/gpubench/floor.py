@@ -41,18 +41,22 @@ def products(course: Course) -> list[tuple[int, int, int]]:
 
 def seconds_per_epoch(course: Course) -> float:
     """Seconds of an epoch's products with the present number of threads, each in the fastest of its storage orders."""
-    return sum(_fastest(*product) for product in products(course)) * course.size / course.batch
+    wanted = products(course)
+    # The same memory for all: new pages and random numbers would take longer than the products.
+    room = [torch.ones(max(max(m * k, k * n, m * n) for m, k, n in wanted)) for _ in range(3)]
+    return sum(_fastest(*product, *room) for product in wanted) * course.size / course.batch
 
 
-def _fastest(m: int, k: int, n: int) -> float:
+def _fastest(m: int, k: int, n: int, one: Tensor, other: Tensor, result: Tensor) -> float:
     """Seconds of one product (m, k) x (k, n): the best over both operands' and the result's orders in memory.
 
     Each is tried as one product that the threads share, and as one product for each thread, of its own rows.
+    `one`, `other` and `result` are flat, and have room for any operand.
     """
     best, threads = math.inf, torch.get_num_threads()
     for rows, columns in ((m, n), (n, m)):
-        out = torch.empty(rows, columns)
-        lefts, rights = _orders(rows, k), _orders(k, columns)
+        out = result[: rows * columns].view(rows, columns)
+        lefts, rights = _orders(one, rows, k), _orders(other, k, columns)
         for left, right in itertools.product(lefts, rights):
             best = min(best, _best(torch.mm, left, right, out))
             if threads > 1 and rows % threads == 0:
@@ -73,5 +77,6 @@ def _best(product: Callable[..., Tensor], left: Tensor, right: Tensor, out: Tens
     return best
 
 
-def _orders(rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    return torch.rand(rows, columns), torch.rand(columns, rows).t()
+def _orders(room: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    part = room[: rows * columns]
+    return part.view(rows, columns), part.view(columns, rows).t()
