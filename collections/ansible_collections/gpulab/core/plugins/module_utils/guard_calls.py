@@ -11,7 +11,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls, guard_role
+from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls, guard_role, side_by_side
 from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, call
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
 from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, TAG
@@ -89,37 +89,60 @@ def guards(clients, account, deployment, mail):
     group is False where the schedule group is known to be missing. subscription is "", "pending" or "confirmed".
     """
     group, role = guard_role.name(deployment), guard_role.role_name(deployment)
-    scheduler, iam = clients.scheduler, clients.iam
+    topic = guard_role.topic_arn(account, deployment)
+    # Clients are made here, by the main thread, and used by the others.
+    scheduler, iam, cloudwatch = clients.scheduler, clients.iam, clients.cloudwatch
+    sns = clients.sns if mail else None
+    found = side_by_side.ask_all(
+        {
+            "schedules": lambda: _schedules(scheduler, group),
+            "role": lambda: _role(iam, role),
+            "alarms": lambda: call(
+                "reading the billing alarm", cloudwatch.describe_alarms, aws_retry=True, AlarmNames=[group]
+            )["MetricAlarms"],
+            "subscription": lambda: _subscription(sns, topic, mail) if mail else "",
+        }
+    )
+    schedules, (trust, permission) = found["schedules"], found["role"]
+    return {
+        "group": schedules is not None,
+        "schedules": schedules or [],
+        "trust": trust,
+        "permission": permission,
+        "alarm": found["alarms"][0] if found["alarms"] else None,
+        "subscription": found["subscription"],
+    }
+
+
+def _schedules(scheduler, group):
+    """Return the group's schedules as GetSchedule tells them, None where there is no such group."""
     listed: list[Any] = []
     token: dict[str, str] = {}
     while True:
         answer = _or_none("listing the schedules", scheduler.list_schedules, GroupName=group, **token)
-        listed += answer["Schedules"] if answer else []
-        if not answer or not answer.get("NextToken"):
+        if not answer:
+            return None
+        listed += answer["Schedules"]
+        if not answer.get("NextToken"):
             break
         token = {"NextToken": answer["NextToken"]}
-    asked = [
-        _or_none("reading a schedule", scheduler.get_schedule, GroupName=group, Name=one["Name"]) for one in listed
-    ]
+    names = [one["Name"] for one in listed]
+    asked = [_or_none("reading a schedule", scheduler.get_schedule, GroupName=group, Name=name) for name in names]
+    return [one for one in asked if one]
+
+
+def _role(iam, role):
+    """Return (who may use the role, what it may do), None for what there is not."""
     found = _or_none("reading the role of the schedules", iam.get_role, RoleName=role)
-    policy = found and _or_none(
-        "reading what that role may do", iam.get_role_policy, RoleName=role, PolicyName=guard_role.POLICY
-    )
-    alarms = call("reading the billing alarm", clients.cloudwatch.describe_alarms, aws_retry=True, AlarmNames=[group])[
-        "MetricAlarms"
-    ]
-    return {
-        "group": answer is not None,
-        "schedules": [one for one in asked if one],
-        "trust": found["Role"]["AssumeRolePolicyDocument"] if found else None,
-        "permission": policy["PolicyDocument"] if policy else None,
-        "alarm": alarms[0] if alarms else None,
-        "subscription": _subscription(clients, guard_role.topic_arn(account, deployment), mail) if mail else "",
-    }
+    if not found:
+        return None, None
+    arguments = {"RoleName": role, "PolicyName": guard_role.POLICY}
+    policy = _or_none("reading what that role may do", iam.get_role_policy, **arguments)
+    return found["Role"]["AssumeRolePolicyDocument"], policy["PolicyDocument"] if policy else None
 
 
-def _subscription(clients, topic, mail):
-    found = _or_none("reading who gets the alarm's mail", clients.sns.list_subscriptions_by_topic, TopicArn=topic)
+def _subscription(sns, topic, mail):
+    found = _or_none("reading who gets the alarm's mail", sns.list_subscriptions_by_topic, TopicArn=topic)
     for one in found["Subscriptions"] if found else []:
         if (one["Protocol"], one["Endpoint"]) == ("email", mail):
             return "pending" if one["SubscriptionArn"] == "PendingConfirmation" else "confirmed"

@@ -21,3 +21,11 @@ def ask(questions):
         except Stop as stop:
             refusals[name] = stop
     return answers, refusals
+
+
+def ask_all(questions):
+    """Return {name: what its function returned}; raise the first Stop of any."""
+    answers, refusals = ask(questions)
+    for stop in refusals.values():
+        raise stop
+    return answers

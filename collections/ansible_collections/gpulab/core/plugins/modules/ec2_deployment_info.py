@@ -37,7 +37,7 @@ hosts:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
+from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls, side_by_side
 from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, pages
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
 from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, TAG
@@ -79,12 +79,16 @@ def look(module):
     ec2 = module.client("ec2", retry_decorator=RETRY)
     mine = [{"Name": f"tag:{TAG}", "Values": [module.params["deployment"]]}]
     ids = module.params["ids"]
-    all_states = ec2_calls.instances(
-        ec2, module.params["deployment"], states=(*STATES, "terminated") if ids else STATES
+    states = (*STATES, "terminated") if ids else STATES
+    found = side_by_side.ask_all(
+        {
+            "instances": lambda: ec2_calls.instances(ec2, module.params["deployment"], states=states),
+            "volumes": lambda: pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine),
+        }
     )
+    all_states = found["instances"]
     shown = [i for i in all_states if i["State"]["Name"] in STATES or i["InstanceId"] in ids]
     instances = [i for i in shown if i["State"]["Name"] in STATES]
-    volumes = pages("listing the volumes", ec2.describe_volumes, "Volumes", Filters=mine)
     running = [i["InstanceId"] for i in instances if i["State"]["Name"] == "running"]
     checks = {}
     if running:
@@ -93,7 +97,7 @@ def look(module):
         )
         checks = {s["InstanceId"]: s for s in statuses}
     attached: dict[str, list[object]] = {}
-    for volume in volumes:
+    for volume in found["volumes"]:
         for attachment in volume["Attachments"]:
             attached.setdefault(attachment["InstanceId"], []).append(volume)
     hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in shown]
