@@ -5,6 +5,7 @@ Its calls are what `bin/rehearse --iam-policy` makes the policy of: configuring 
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -17,16 +18,25 @@ import boto3
 from rehearsal import environment, session, settings
 
 DEPLOYMENT = "rehearsal-everyday"
+_G_SPOT = "L-3819A6DF"
 _HERE = ("--limit", "localhost")
 _TWO = ("-e", "gpu_host_count=2")
 _SPOT = ("-e", "gpu_market=spot")
 _MAIL = ("-e", "guard_mail=teacher@example.org")
-# Playbook and arguments. Before the second provision.yml one of the two hosts is lost, and so comes off the schedule
-# they share; that run comes from another address, so that a rule is taken back, and replaces it by a spot host. All of
-# it on this machine: there are no hosts.
+# A quota that has to be found by its name, and a type that the collection's table lacks.
+_RARE = ("-e", '{"gpu_instance_types": ["p6-b200.48xlarge", "g5g.xlarge"]}')
+# Who may use the schedules' role, without the condition that makes it only this account's schedules.
+_ANY_ACCOUNT = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+# Playbook and arguments. The quota of that type has no value of the account's own when it is asked for. Before the
+# second provision.yml one of the two hosts is lost, and so comes off the schedule they share, and their role is changed
+# by hand; that run comes from another address, so that a rule is taken back, and replaces the host by a spot host. All
+# of it on this machine: there are no hosts.
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("preflight", ()),
-    ("request-quota", ("-e", "quota_vcpus=1000")),
+    ("request-quota", ("-e", "quota_vcpus=1000", *_SPOT, *_RARE)),
     ("provision", (*_HERE, *_MAIL, *_TWO)),
     ("provision", (*_HERE, *_MAIL, *_TWO, *("-e", "allowed_cidr=203.0.113.9/32", *_SPOT))),
     ("status", ()),
@@ -59,12 +69,17 @@ def record(extra: list[str]) -> list[dict[str, Any]]:
 def meanwhile(url: str, deployment: str, number: int) -> None:
     """Do what happens in the account before that one of STEPS, and is not our doing."""
     keys = {"aws_access_key_id": "rehearsal-access-key-id", "aws_secret_access_key": "rehearsal-secret-access-key"}
-    ec2 = boto3.client("ec2", endpoint_url=url, region_name=settings.REGION, **keys)
-    book = STEPS[number][0]
-    if book == "teardown":
+    ec2, iam = (boto3.client(one, endpoint_url=url, region_name=settings.REGION, **keys) for one in ("ec2", "iam"))
+    book, before = STEPS[number][0], STEPS[number - 1][0] if number else ""
+    if book == "request-quota":
+        session.request(url, "quotas", "POST", {"code": _G_SPOT, "value": None})
+    elif before == "request-quota":
+        session.request(url, "quotas", "DELETE")
+    elif book == "teardown":
         _leave(ec2, deployment)
-    elif number and book == STEPS[number - 1][0]:
+    elif book == before:
         _lose_the_second(ec2, deployment)
+        iam.update_assume_role_policy(RoleName=f"gpulab-{deployment}-stop", PolicyDocument=json.dumps(_ANY_ACCOUNT))
 
 
 def _lose_the_second(ec2: Any, deployment: str) -> None:
@@ -87,6 +102,11 @@ def _leave(ec2: Any, deployment: str) -> None:
     ec2.create_snapshot(VolumeId=volume, TagSpecifications=tagged("snapshot"))
     ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip"))
     ec2.create_network_interface(SubnetId=subnet["SubnetId"], TagSpecifications=tagged("network-interface"))
+    ec2.create_launch_template(
+        LaunchTemplateName=deployment,
+        LaunchTemplateData={"InstanceType": "g4dn.xlarge"},
+        TagSpecifications=tagged("launch-template"),
+    )
 
 
 def _play(url: str, book: str, *arguments: str) -> None:

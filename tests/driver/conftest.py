@@ -58,12 +58,12 @@ class Host:
         """What tells one boot from another; "" while the host cannot be reached."""
         return self.run("cat /run/cloud-init/result.json > /dev/null && stat -c %Z /proc/1 /run/systemd").stdout
 
-    def play(self, *arguments: str) -> Run:
-        """Run repair-drivers.yml on this host to its end."""
+    def play(self, *arguments: str, **environment: str) -> Run:
+        """Run repair-drivers.yml on this host to its end, with more in the environment."""
         done = subprocess.run(
             self._command(*arguments),
             **_streams(),
-            env=self._environment(),
+            env=self._environment() | environment,
             stdout=subprocess.PIPE,
             text=True,
             check=False,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from rehearsal import canary
 from tests.driver.conftest import Host
+from tests.playbooks.conftest import CANARIES
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
@@ -20,6 +22,16 @@ def assert_well(host: Host) -> None:
     assert host.sh(LOADED) == host.sh(LIBRARY)
     assert host.run("nvidia-smi").returncode == 0
     assert host.play().ok().changed == {host.name: 0}
+
+
+def assert_no_secret_is_told(host: Host, *outputs: str) -> None:
+    """Talkative runs said nothing of the secrets that were at hand, and saved nothing of them as evidence."""
+    assert all("module_args" in output for output in outputs), "not all runs were talkative"
+    saved = [file.read_text(errors="replace") for file in host.evidence.rglob("*") if file.is_file()]
+    assert saved
+    secrets = canary.secrets(CANARIES, host.state, CANARIES["AWS_SESSION_TOKEN"])
+    assert canary.told([*outputs, *saved], secrets) == []
+    assert "PRIVATE KEY" not in "".join([*outputs, *saved])
 
 
 def test_no_gpu_is_nothing_to_repair(host: Make) -> None:
@@ -46,16 +58,17 @@ def test_process_that_holds_the_gpu_is_named_and_not_ended(host: Make) -> None:
     machine = host("packages")
     machine.sh("gpu-stand-in loaded 470.256.02; systemd-run --quiet --unit training gpu-stand-in hold")
     pid = machine.sh("systemctl show --property MainPID --value training").strip()
-    run = machine.play()
+    run = machine.play("-vvv", **CANARIES)
     assert run.code != 0, run.output
     assert f"Process {pid} (" in run.flat
     assert "nvidia_driver_allow_reboot=true" in run.flat
     assert machine.sh(LOADED) == "470.256.02\n"
     assert machine.sh("systemctl is-active training nvidia-persistenced") == "active\nactive\n"
     before = machine.boot()
-    machine.play("--extra-vars=nvidia_driver_allow_reboot=true").ok()
+    mended = machine.play("-vvv", "--extra-vars=nvidia_driver_allow_reboot=true", **CANARIES).ok()
     assert machine.boot() != before
     assert_well(machine)
+    assert_no_secret_is_told(machine, run.output, mended.output)
 
 
 def test_libraries_that_were_removed_come_back_in_the_module_s_version(host: Make) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from rehearsal import iam_policy, settings
 from tests.playbooks.conftest import Everyday
@@ -13,6 +16,10 @@ from tests.support import iam
 
 POLICY = settings.ROOT / "docs/iam-policy.json"
 PRINT = "bin/rehearse --iam-policy > docs/iam-policy.json"
+PLUGINS = settings.ROOT / "collections/ansible_collections/gpulab/core/plugins"
+# As boto3 calls them, and as IAM does.
+SERVICES = {name: name for name in ("cloudwatch", "ec2", "iam", "pricing", "scheduler", "sns", "ssm")}
+SERVICES |= {"service-quotas": "servicequotas"}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,19 @@ def test_every_call_is_within_it(everyday: Everyday, policy: dict[str, Any]) -> 
     assert len({one.action for one in asked}) > 40
     outside = {(one.action, one.resource) for one in asked if not iam.allowed(policy, one)}
     assert outside == set()
+
+
+def test_every_call_that_the_code_names_is_in_it(policy: dict[str, Any]) -> None:
+    # Also of a path that is taken seldom. A name may be one of several services'.
+    operations: dict[str, set[str]] = {}
+    for service, prefix in SERVICES.items():
+        for name in botocore.session.get_session().get_service_model(service).operation_names:
+            operations.setdefault(xform_name(name), set()).add(f"{prefix}:{name}")
+    words = {word for file in PLUGINS.rglob("*.py") for word in re.findall(r"[a-z]+(?:_[a-z]+)+", file.read_text())}
+    named = {word: actions for word, actions in operations.items() if word in words}
+    assert len(named) > 50
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert {word for word, actions in named.items() if not actions & allowed} == set()
 
 
 def test_it_allows_no_action_that_is_never_asked_for(everyday: Everyday, policy: dict[str, Any]) -> None:

@@ -8,12 +8,14 @@ import re
 from rehearsal import settings
 
 PROMISED = range(1, 30)
+# What needs a host is tested where there is one.
+PLACES = ("tests/faults/test_*.py", "molecule/*/tests/test_*.py")
 
 
 def written() -> set[str]:
-    """The names of all test functions of tests/faults that are named after a fault."""
+    """The names of all test functions that are named after a fault."""
     found: set[str] = set()
-    for path in (settings.ROOT / "tests/faults").glob("test_*.py"):
+    for path in (path for place in PLACES for path in settings.ROOT.glob(place)):
         functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
         found |= {f"{path.name}::{node.name}" for node in functions if node.name.startswith("test_fault_")}
     return found

@@ -244,11 +244,12 @@ def test_waiting_ends_with_the_answer_or_with_the_time(monkeypatch: pytest.Monke
     clock = [0.0]
     monkeypatch.setattr(service_quota.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(service_quota.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    answers = [{"RequestedQuota": aws_request(status)} for status in ("PENDING", "CASE_OPENED", last)]
-    client = Client(get_requested_service_quota_change=answers)
+    # What cannot be read for once is looked for again.
+    seen = [{"RequestedQuotas": [aws_request(status)]} for status in ("CASE_OPENED", last)]
+    client = Client(list_requested_service_quota_change_history_by_quota=["ThrottlingException", *seen])
     if not ends:
-        assert service_quota.wait(client, request(), 180, 60)["status"] == "APPROVED"
+        assert service_quota.wait(client, G, request(), 180, 60)["status"] == "APPROVED"
         return
     with pytest.raises(Stop, match=ends):
-        service_quota.wait(client, request(), 180, 60)
+        service_quota.wait(client, G, request(), 180, 60)
     assert (len(client.asked), clock[0]) == (3, 180)

@@ -20,21 +20,14 @@ def host(name: str) -> Any:
     return testinfra.get_host(f"ssh://{name}", ssh_config=str(STATE / "ssh_config"))
 
 
-def document(folder: str) -> dict[str, Any]:
-    """The only result that the first host has in a folder."""
-    files = host(NAMES[0]).check_output(f"ls {FOLDER}/{folder}/*.json").split()
-    assert len(files) == 1
-    found: dict[str, Any] = json.loads(host(NAMES[0]).file(files[0]).content_string)
-    return found
-
-
-def test_two_hosts_trained_together() -> None:
-    one, two = document("results"), document("distributed")
+def test_two_hosts_trained_together(result: dict[str, Any]) -> None:
+    (file,) = host(NAMES[0]).check_output(f"ls {FOLDER}/distributed/*.json").split()
+    two = json.loads(host(NAMES[0]).file(file).content_string)
     assert (two["world"], two["nodes"], two["backend"]) == (2, 2, "gloo")
     assert len(two["lenet"]["walls"]) == 1
     # Of other programs in float32: their rounding parts them by some 1e-4 within the epoch.
-    assert two["lenet"]["losses"] == pytest.approx(one["lenet"]["cpu"]["losses"], abs=5e-3)
-    assert two["lenet"]["accuracy"] == pytest.approx(one["lenet"]["cpu"]["accuracy"], abs=0.01)
+    assert two["lenet"]["losses"] == pytest.approx(result["lenet"]["cpu"]["losses"], abs=5e-3)
+    assert two["lenet"]["accuracy"] == pytest.approx(result["lenet"]["cpu"]["accuracy"], abs=0.01)
     assert two["lenet"]["images_per_second"] == pytest.approx(55000 / two["lenet"]["seconds_per_epoch"])
 
 

@@ -8,22 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import testinfra
 
-STATE = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".cache/molecule/gpu_benchmark"
 FOLDER = "/opt/gpulab/benchmark"
-
-
-@pytest.fixture(scope="module")
-def host() -> Any:
-    return testinfra.get_host("ssh://gpu-benchmark", ssh_config=str(STATE / "ssh_config"))
-
-
-@pytest.fixture(scope="module")
-def result(host: Any) -> dict[str, Any]:
-    files = host.check_output(f"ls {FOLDER}/results/*.json").split()
-    assert len(files) == 1
-    return json.loads(host.file(files[0]).content_string)
 
 
 def gpubench(host: Any, arguments: str) -> Any:
