@@ -32,7 +32,8 @@ def full(zone: str, *others: str) -> str:
 def attempt(
     kind: str, zone: str = "", code: str = CAPACITY, message: str = "", market: str = "on-demand"
 ) -> dict[str, Any]:
-    return {"instance_type": kind, "zone": zone, "market": market, "code": code, "message": message}
+    told = {"instance_type": kind, "zone": zone, "market": market, "code": code, "message": message}
+    return told | {"region": "us-east-1"}
 
 
 @pytest.mark.parametrize(
@@ -129,10 +130,10 @@ def test_zones_in_a_refusal(message: str, asked: str, named: list[str]) -> None:
 
 
 def test_one_refusal_is_a_sentence_and_several_are_a_table() -> None:
-    one = launch_ladder.refusal([attempt("g4dn.xlarge", "", "VcpuLimitExceeded")], "us-east-1")
+    one = launch_ladder.refusal([attempt("g4dn.xlarge", "", "VcpuLimitExceeded")])
     assert one.startswith("While launching the host, AWS answered VcpuLimitExceeded: the account's vCPU quota")
     attempts = [attempt("g4dn.xlarge"), attempt("g5.xlarge", "us-east-1d")]
-    told = launch_ladder.refusal(attempts, "us-east-1").splitlines()
+    told = launch_ladder.refusal(attempts).splitlines()
     assert told[0].startswith("AWS has no host free in us-east-1: 2 launches were refused, and nothing was launched")
     assert [line.split() for line in told[1:]] == [
         ["g4dn.xlarge", "any", "zone", "on-demand", CAPACITY],
@@ -140,9 +141,37 @@ def test_one_refusal_is_a_sentence_and_several_are_a_table() -> None:
     ]
 
 
+def test_a_table_of_several_regions_tells_which() -> None:
+    attempts = [attempt("g4dn.xlarge"), attempt("g4dn.xlarge", "eu-west-1a") | {"region": "eu-west-1"}]
+    told = launch_ladder.refusal(attempts).splitlines()
+    assert told[0].startswith("AWS has no host free in us-east-1, eu-west-1: 2 launches were refused")
+    assert [line.split() for line in told[1:]] == [
+        ["us-east-1", "g4dn.xlarge", "any", "zone", "on-demand", CAPACITY],
+        ["eu-west-1", "g4dn.xlarge", "eu-west-1a", "on-demand", CAPACITY],
+    ]
+    assert len({line.index("on-demand") for line in told[1:]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ([CAPACITY], True),
+        # A zone that has no such type is no reason to stay, nor to go.
+        ([CAPACITY, "Unsupported"], True),
+        (["Unsupported"], False),
+        # With a larger quota this region may have had a host.
+        ([CAPACITY, "VcpuLimitExceeded"], False),
+        (["VcpuLimitExceeded"], False),
+        ([], False),
+    ],
+)
+def test_only_a_lack_of_capacity_leads_to_another_region(codes: list[str], expected: bool) -> None:
+    assert launch_ladder.leads_on([attempt("g4dn.xlarge", "", code) for code in codes]) is expected
+
+
 def test_what_was_not_launched_beside_others_is_named() -> None:
     some = attempt("g4dn.xlarge", "us-east-1a") | {"launched": "2 of 3 were launched"}
-    first, row = launch_ladder.refusal([some], "us-east-1", ["cleo"]).splitlines()
+    first, row = launch_ladder.refusal([some], ["cleo"]).splitlines()
     assert "1 launches were refused, and cleo could not be launched; run the same command again later" in first
     assert row.endswith("(2 of 3 were launched)")
 

@@ -13,6 +13,7 @@ TYPES = ["g4dn.xlarge", "g5.xlarge"]
 
 def request(**changes: Any) -> dict[str, Any]:
     usual = {
+        "deployment": "gpulab",
         "hosts": ["a"],
         "instance_types": TYPES,
         "market": "on-demand",
@@ -26,6 +27,7 @@ def request(**changes: Any) -> dict[str, Any]:
         "purge_rules": False,
         "subnet_id": "",
         "image_id": None,
+        "other_regions": [],
     }
     return {**usual, **changes}
 
@@ -130,6 +132,7 @@ def whole(**changes: Any) -> dict[str, Any]:
         "images_tried": [],
         "vpc_id": "vpc-1",
         "subnet": None,
+        "elsewhere": {},
         "group_id": None,
         "permissions": [],
         "cidrs": ["203.0.113.7/32"],

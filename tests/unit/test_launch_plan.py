@@ -26,6 +26,7 @@ def request(**changes):
         "image_id": None,
         "image_owners": ["amazon"],
         "subnet_id": "",
+        "other_regions": [],
     }
     return base | changes
 
@@ -40,6 +41,7 @@ def evidence(**changes):
         "images_tried": ["AMI name x"],
         "vpc_id": "vpc-1",
         "subnet": None,
+        "elsewhere": {},
     }
     return base | changes
 
@@ -56,6 +58,11 @@ def test_a_good_request_has_no_problem():
         ({"deployment": "My Lab"}, ["deployment name 'My Lab'", "-e deployment=gpulab"]),
         ({"hosts": ["gpulab", "a_b"]}, ["host name 'a_b'", "-e gpu_host_name=gpulab"]),
         ({"hosts": [""]}, ["host name ''"]),
+        (
+            {"other_regions": ["us-east-2"], "subnet_id": "subnet-1"},
+            ["gpu_subnet_id is subnet-1", "in one region", "-e gpu_next_regions=''"],
+        ),
+        ({"other_regions": ["us-east-2"], "image_id": "ami-1"}, ["gpu_image_id is ami-1"]),
         ({"market": "auction"}, ["gpu_market is 'auction'", "on-demand or spot", "-e gpu_market=spot"]),
         ({"budget_usd": 0}, ["budget_usd is $0", "-e budget_usd=5"]),
         ({"max_hourly_usd": -1}, ["max_hourly_usd is $-1", "-e max_hourly_usd=0.6"]),
@@ -168,3 +175,11 @@ def test_the_client_token_is_the_launchs_own():
         launch_plan.client_token("123456789012", "us-east-1", {"ImageId": "ami-1", "n": 1}, 1),
     ]
     assert len({token, *others}) == 5
+
+
+def test_a_deployment_is_not_launched_in_two_regions():
+    far = evidence(elsewhere={"us-east-2": ["anna", "ben"]})
+    ((check, sentence),) = launch_plan.evidence_problems(request(), far)
+    assert check == "hosts"
+    assert "has hosts in us-east-2 (anna, ben)" in sentence
+    assert "-e aws_region=us-east-2" in sentence

@@ -11,7 +11,8 @@ description:
     groups C(gpu_hosts) and C(ec2_gpu_hosts), with C(ansible_host), C(ansible_user) and C(gpulab_instance_id).
   - Hosts that do not run are in the group C(gpu_hosts_off) alone, so that C(--limit NAME) means them in start.yml.
   - Region and deployment come from -e or from the environment, because inventories are read before there are
-    variables.
+    variables. Where the region has none of the hosts, they are looked for in those of gpu_next_regions, which comes
+    from -e or from group_vars/all beside the inventory, and the variable C(gpulab_found_region) is set to theirs.
   - amazon.aws.aws_ec2 is not used for this, because hosts that were launched by one call share their tags, and only
     AmiLaunchIndex tells which is which; and because without credentials it fills the screen, where one sentence does.
     What cannot be asked of AWS is a warning here, so that inventories of other hosts still work.
@@ -41,8 +42,10 @@ import functools
 import os
 
 from ansible.errors import AnsibleParserError
+from ansible.module_utils.common.validation import check_type_list
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.vars import load_extra_vars
+from ansible.vars.plugins import get_vars_from_inventory_sources
 from ansible_collections.amazon.aws.plugins.module_utils.retries import RetryingBotoClientWrapper
 from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
 
@@ -54,6 +57,7 @@ except ImportError:
 
 GROUPS = ("gpu_hosts", "ec2_gpu_hosts")
 OFF = "gpu_hosts_off"
+FURTHER = "gpu_next_regions"
 PATIENCE = {"connect_timeout": 10, "read_timeout": 30, "retries": {"total_max_attempts": 3}}
 """Seconds; without a network botocore's own would hold every playbook up for minutes."""
 
@@ -64,6 +68,12 @@ def chosen(extra_vars, environ, options):
     named = (environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
     region = extra_vars.get("aws_region") or next(filter(None, named), options["region"])
     return str(deployment), str(region)
+
+
+def further_regions(extra_vars, group_vars):
+    """Return the regions that gpu_next_regions names, on the command line or else in group_vars/all. Pure."""
+    given = extra_vars.get(FURTHER, group_vars.get(FURTHER)) or []
+    return [str(region).strip() for region in check_type_list(given) if str(region).strip()]
 
 
 def variables(instance):
@@ -97,6 +107,14 @@ def live(deployment, region):
     return ec2_calls.instances(ec2_client(region, os.environ.get("AWS_URL")), deployment)
 
 
+def find(deployment, regions):
+    """Return (region, live instances) of the first region that has any, (the first region, []) where none has."""
+    for region in dict.fromkeys(regions):
+        if found := live(deployment, region):
+            return region, found
+    return regions[0], []
+
+
 class InventoryModule(BaseInventoryPlugin):
     """The inventory gpulab.core.ec2_hosts."""
 
@@ -116,13 +134,20 @@ class InventoryModule(BaseInventoryPlugin):
         for group in (*GROUPS, OFF):
             inventory.add_group(group)
         try:
-            found = live(deployment, region)
+            place, found = find(deployment, [region, *self._further(inventory, loader, path)])
         except ec2_calls.Stop as stop:
             self.display.warning(f"No host of deployment {deployment} is listed: {stop}")
             return
+        if place != region:
+            inventory.set_variable("all", "gpulab_found_region", place)
         for instance in found:
             name = ec2_calls.host_name(instance)
             for group in groups(instance):
                 inventory.add_host(name, group=group)
             for variable, value in variables(instance).items():
                 inventory.set_variable(name, variable, value)
+
+    @staticmethod
+    def _further(inventory, loader, path):
+        beside = get_vars_from_inventory_sources(loader, [path], [inventory.groups["all"]], "all")
+        return further_regions(load_extra_vars(loader), beside)

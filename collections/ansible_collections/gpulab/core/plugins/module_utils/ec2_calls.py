@@ -61,14 +61,14 @@ def call(doing, method, **arguments):
         ) from error
 
 
-def check_region(region):
-    """Raise Stop unless botocore's own table has an EC2 endpoint for `region`; asks nobody."""
+def check_region(region, variable="aws_region"):
+    """Raise Stop unless botocore's own table has an EC2 endpoint for `region`; asks nobody. variable: who names it."""
     session = Session()
     known = [r for p in session.get_available_partitions() for r in session.get_available_regions("ec2", p)]
     if region not in known:
         raise Stop(
             f"'{region}' is not an AWS region: choose one such as us-east-1, eu-west-1 or ap-northeast-1 "
-            "with -e aws_region=us-east-1."
+            f"with -e {variable}=us-east-1."
         )
 
 
@@ -101,6 +101,18 @@ def instances(ec2, deployment=None, hosts=None, states=LIVE_STATES):
     found = pages("listing the instances", ec2.describe_instances, "Reservations", Filters=filters)
     wanted = [i for r in found for i in r["Instances"] if hosts is None or host_name(i) in hosts]
     return sorted(wanted, key=lambda i: (i["LaunchTime"], i.get("AmiLaunchIndex", 0), i["InstanceId"]))
+
+
+def elsewhere(clients, deployment):
+    """Return {region: names of the deployment's live hosts} of the regions that have any. clients: region -> EC2's."""
+    found = {}
+    for region, ec2 in clients.items():
+        try:
+            found[region] = [host_name(one) for one in instances(ec2, deployment)]
+        except Stop as stop:
+            text = f"{stop} That was in {region}, where hosts may be as gpu_next_regions says."
+            raise Stop(text, stop.code, stop.message, stop.unanswered) from stop
+    return {region: names for region, names in found.items() if names}
 
 
 def host_name(instance):

@@ -35,7 +35,7 @@ _EMPTY: dict[str, Any] = {
     "groups": [],
     "remote_key": None,
 }
-_EMPTY_LAUNCH: dict[str, Any] = {"zones": {}, "image": (None, []), "quotas": [], "prices": []}
+_EMPTY_LAUNCH: dict[str, Any] = {"zones": {}, "image": (None, []), "quotas": [], "prices": [], "elsewhere": {}}
 
 
 def client(module, service, **more):
@@ -51,6 +51,8 @@ def gather(module, request):
     """
     if not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d", module.region or ""):
         ec2_calls.check_region(module.region)
+    for region in request["other_regions"]:
+        ec2_calls.check_region(region, "gpu_next_regions")
     ec2, sts = client(module, "ec2"), client(module, "sts")
     # Clients are made here, by the main thread, and used by the others.
     price_list = price_evidence.PriceList(module)
@@ -108,6 +110,9 @@ def _launch_questions(module, ec2, request, price_list, instances, hosts, missin
         ssm = client(module, "ssm") if request["image_parameters"] and not request["image_id"] else None
         questions["zones"] = lambda: _zones(ec2, request["instance_types"])
         questions["image"] = lambda: ec2_images.find(ec2, ssm, request)
+    if missing and request["other_regions"]:
+        others = {region: client(module, "ec2", region=region) for region in request["other_regions"]}
+        questions["elsewhere"] = lambda: ec2_calls.elsewhere(others, request["deployment"])
     return questions
 
 
@@ -126,6 +131,7 @@ def _launch(found, evidence, missing):
         "images_tried": tried,
         "quotas": found["quotas"],
         "prices": found["prices"],
+        "elsewhere": found["elsewhere"],
     }
 
 

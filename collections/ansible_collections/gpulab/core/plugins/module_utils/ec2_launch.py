@@ -25,6 +25,14 @@ _BUSY = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "InternalE
 GONE = ("shutting-down", "terminated")
 
 
+class Full(Stop):
+    """Nothing was launched, and nothing is left to ask. attempts: the refused calls."""
+
+    def __init__(self, text, attempts):
+        super().__init__(text)
+        self.attempts = attempts
+
+
 class Climbed(NamedTuple):
     """launched: name -> the instance as AWS answers. attempts: the refused calls. refusal: why hosts are left over."""
 
@@ -74,7 +82,7 @@ def climb(run_instances, ec2, account, region, params):
     """Launch the hosts params["hosts"] on the first rungs that have room; return Climbed.
 
     run_instances: that method of a client without retries. params: ec2_gpu_launch's. Raises Stop where not one host
-    was launched: when nothing is left to ask, and for any refusal that another zone, type or market cannot mend.
+    was launched: Full when nothing is left to ask, and any refusal that another zone, type or market cannot mend.
     """
     wanted, types = specification(params), params["instance_types"]
     tags = dict(params["tags"], **{TAG: params["deployment"]})
@@ -87,13 +95,12 @@ def climb(run_instances, ec2, account, region, params):
         rung = launch_ladder.next_rung(types, offered, attempts, markets)
         try:
             if rung is None:
-                text = launch_ladder.refusal(attempts, region, left if launched else ())
-                raise Stop(text)
+                raise Full(launch_ladder.refusal(attempts, left if launched else ()), attempts)
             names = host_names.groups(left)[0]
             found = _launch(run_instances, account, region, request(wanted, tags, names, rung), names)
         except Stop as stop:
             if launch_ladder.climbs(stop.code):
-                attempts.append(dict(rung._asdict(), code=stop.code, message=stop.message))
+                attempts.append(dict(rung._asdict(), region=region, code=stop.code, message=stop.message))
             elif launched:
                 # What runs costs money and is to be guarded and used; the rest is told at the end.
                 return Climbed(launched, attempts, str(stop))
@@ -102,7 +109,7 @@ def climb(run_instances, ec2, account, region, params):
         else:
             launched.update(found)
             if len(found) < len(names):
-                attempts.append(_fewer(rung, found, names))
+                attempts.append(dict(_fewer(rung, found, names), region=region))
         # A subnet lies in one zone: there, only another type or market may have room.
         if attempts and not params["subnet_id"]:
             offered = offered or _zones(ec2, types)

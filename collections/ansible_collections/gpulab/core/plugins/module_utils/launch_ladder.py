@@ -3,7 +3,8 @@
 The order is the one that needs the fewest calls. First without a zone, so that AWS picks one that has room; then the
 zones that its refusal names; then the others that offer the type; then the next type; then, where spot was asked for
 and may be left, all of it again on demand. A quota is no lack of capacity: another zone would be refused too, and so
-would another type of the same quota; but spot and on-demand have quotas of their own.
+would another type of the same quota; but spot and on-demand have quotas of their own. Where a whole region is full, the
+launch may go on in another, if the user allows that.
 """
 
 from __future__ import annotations
@@ -93,25 +94,44 @@ def named_zones(message):
     return re.findall(_ZONE, found[1]) if found else []
 
 
-def refusal(attempts, region, left=()):
+def leads_on(attempts):
+    """Tell whether another region is worth asking: nothing but capacity was missing in this one.
+
+    A quota that is used up is another matter, which the user may mend here.
+    """
+    codes = {a["code"] for a in attempts}
+    return bool(codes & set(CAPACITY)) and codes <= {*CAPACITY, *NOT_HERE}
+
+
+def told(attempts):
+    """Return the attempts as the report has them: without AWS's words."""
+    return [{k: a[k] for k in ("instance_type", "region", "zone", "market", "code")} for a in attempts]
+
+
+def refusal(attempts, left=()):
     """Return what to tell when nothing is left: the one reason, or a table of all that was tried.
 
-    left: the names of the hosts that were not launched, where others of the same run were.
+    attempts: as for next_rung, each with its region. left: the names of the hosts that were not launched, where others
+    of the same run were.
     """
     last = attempts[-1]
     if len(attempts) == 1 and not left:
         return sentence(last["code"], last["message"], "launching the host")
+    regions = list(dict.fromkeys(a["region"] for a in attempts))
+    several = len(regions) > 1
     rows = [
-        f"  {a['instance_type']:<14} {a['zone'] or 'any zone':<16} {a['market']:<10} {a['code']}"
+        (f"  {a['region']:<15}" if several else "  ")
+        + f"{a['instance_type']:<14} {a['zone'] or 'any zone':<16} {a['market']:<10} {a['code']}"
         + (f" ({a['launched']})" if a.get("launched") else "")
         for a in attempts
     ]
     missing = f"{', '.join(left)} could not be launched" if left else "nothing was launched or is paid for"
     return "\n".join(
         [
-            f"AWS has no host free in {region}: {len(attempts)} launches were refused, and {missing}; "
+            f"AWS has no host free in {', '.join(regions)}: {len(attempts)} launches were refused, and {missing}; "
             "run the same command again later, name other types with "
-            """-e '{"gpu_instance_types": ["g5.xlarge"]}', or another region with -e aws_region=us-east-2.""",
+            """-e '{"gpu_instance_types": ["g5.xlarge"]}', or allow another region with """
+            "-e gpu_next_regions=REGION.",
             *rows,
         ]
     )

@@ -35,7 +35,7 @@ def request_problems(request):
 
     request: deployment, hosts (names), gpu_profile, gpu_profiles (the known names), instance_types, cidrs ("auto" or
     CIDR strings), allow_world (bool), volume_gb, notebook_access (tunnel or public), notebook_cidr, market, budget_usd
-    (of each host), max_hourly_usd (None without a cap).
+    (of each host), max_hourly_usd (None without a cap), other_regions, subnet_id, image_id.
     """
     found = []
     if request["gpu_profile"] not in request["gpu_profiles"]:
@@ -56,6 +56,13 @@ def request_problems(request):
             f"gpu_market is '{request['market']}', and hosts are bought {' or '.join(MARKETS)}: "
             "give one of them with -e gpu_market=spot, or leave it out."
         )
+    if request["other_regions"]:
+        found += [
+            f"{variable} is {request[name]}, which is in one region, and gpu_next_regions allows others: leave "
+            f"{variable} out, or stay in the region with -e gpu_next_regions=''."
+            for variable, name in (("gpu_subnet_id", "subnet_id"), ("gpu_image_id", "image_id"))
+            if request[name]
+        ]
     access = [sentence for cidr in request["cidrs"] for sentence in _cidr_problems(cidr, request["allow_world"])]
     access += jupyter_access.problems(request["notebook_access"], request["notebook_cidr"], request["allow_world"])
     money = [
@@ -96,12 +103,14 @@ def evidence_problems(request, evidence):
     evidence: region, offered (types of the request that the region has), hosts (live instances of these host names,
     each with name, id, state, launch_time), key ({"local": openssh line or None, "local_error": str or None, "remote":
     line or None, "file": path, "name": str}), image (dict or None), images_tried (what was looked for), vpc_id (or
-    None), subnet (ec2_evidence.plain_subnet of the one that was named, or None). Quota and price are launch_offer's.
+    None), subnet (ec2_evidence.plain_subnet of the one that was named, or None), elsewhere (region -> names of the
+    deployment's hosts in other regions). Quota and price are launch_offer's.
     """
     found = [Problem("hosts", sentence) for sentence in _doubles(request, evidence["hosts"])]
     found += [Problem("key pair", sentence) for sentence in _key_problems(evidence["key"])]
     wanted = missing(request["hosts"], evidence["hosts"])
     if wanted:
+        found += [Problem("hosts", sentence) for sentence in far_hosts(request["deployment"], evidence["elsewhere"])]
         found += [Problem("type", sentence) for sentence in _type_problems(request["instance_types"], evidence)]
         found += [Problem("AMI", sentence) for sentence in _image_problems(request, evidence)]
         found += [Problem("network", sentence) for sentence in _network_problems(request, evidence, len(wanted))]
@@ -119,6 +128,15 @@ def _doubles(request, live):
                 "there may be only one, so terminate those you do not need in the EC2 console and run this again."
             )
     return found
+
+
+def far_hosts(deployment, elsewhere):
+    """Return a sentence for each region that keeps a launch from this one: a deployment's hosts are in one region."""
+    return [
+        f"Deployment '{deployment}' has hosts in {region} ({', '.join(names)}), and a deployment is in one region: go "
+        f"on there with -e aws_region={region}, or choose another deployment with -e deployment=NAME."
+        for region, names in elsewhere.items()
+    ]
 
 
 def _image_problems(request, evidence):

@@ -16,6 +16,7 @@ CHECKS = {
     "groups": "access",
     "cidrs": "access",
     "remote_key": "key pair",
+    "elsewhere": "hosts",
     "zones": "type",
     "image": "AMI",
 }

@@ -15,7 +15,8 @@ description:
     next type, then (where spot was asked for and may be left) on-demand; each once, so that a full zone costs two
     calls. Where there is room for some, these are launched and the rest goes on. A quota that is used up is no lack of
     capacity.
-  - When not one host could be launched, fails; when some were, C(refusal) says why the others were not.
+  - When not one host could be launched, fails; when some were, C(refusal) says why the others were not. Where nothing
+    but capacity was missing and the deployment has no host here, C(next_region) is told instead of failing.
   - IMDSv2 is required, the root volume is encrypted gp3 that goes with the instance, and a shutdown from inside stops
     and never terminates. A spot host has a persistent request, so that it can be stopped and started as well.
   - amazon.aws.ec2_instance is not used for this, because it sends a random token and retries a missing capacity for
@@ -23,6 +24,9 @@ description:
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
   hosts: {type: list, elements: str, required: true, description: Names of the hosts.}
+  other_regions: {type: list, elements: str, default: [], description: Where hosts of the deployment forbid it.}
+  next_region: {type: str, default: "", description: Where it goes on if no host is free here.}
+  refused_before: {type: list, elements: dict, default: [], description: The C(attempts) of the regions before.}
   image_id: {type: str, required: true, description: The AMI.}
   instance_types: {type: list, elements: str, required: true, description: 'Instance types, the preferred one first.'}
   market: {type: str, default: on-demand, choices: [on-demand, spot], description: How to buy the hosts.}
@@ -68,27 +72,31 @@ instances:
   sample: [{name: anna, id: i-1, type: g4dn.xlarge, zone: us-east-1a, region: us-east-1, market: on-demand}]
 missing: {description: Names of the hosts that there are not, returned: success, type: list, elements: str}
 refusal: {description: Why some hosts are missing; empty when none is., returned: success, type: str}
+next_region: {description: Where to go on; empty if this region has done., returned: success, type: str}
 attempts:
-  description: The calls that AWS refused before, oldest first.
+  description: The calls that AWS refused here before, oldest first.
   returned: success
   type: list
   elements: dict
-  sample: [{instance_type: g4dn.xlarge, zone: "", market: on-demand, code: InsufficientInstanceCapacity}]
+  sample: [{instance_type: g4dn.xlarge, region: us-east-1, zone: "", market: on-demand, code: Unsupported}]
 """
 
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls
+from ansible_collections.gpulab.core.plugins.module_utils import ec2_calls, launch_ladder
 from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY, Stop, host_name
-from ansible_collections.gpulab.core.plugins.module_utils.ec2_launch import GONE, NO_RETRIES, Climbed, climb
+from ansible_collections.gpulab.core.plugins.module_utils.ec2_launch import GONE, NO_RETRIES, Climbed, Full, climb
 from ansible_collections.gpulab.core.plugins.module_utils.gpu_catalogue import price
 from ansible_collections.gpulab.core.plugins.module_utils.launch_offer import price_of
-from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES
+from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIVE_STATES, far_hosts
 
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
+    "other_regions": {"type": "list", "elements": "str", "default": []},
+    "next_region": {"type": "str", "default": ""},
+    "refused_before": {"type": "list", "elements": "dict", "default": []},
     "image_id": {"type": "str", "required": True},
     "instance_types": {"type": "list", "elements": "str", "required": True},
     "market": {"type": "str", "default": "on-demand", "choices": ["on-demand", "spot"]},
@@ -108,27 +116,41 @@ def find_or_launch(module):
     """Return what the module answers; raise Stop where a name has two hosts, or not one host could be launched."""
     params = module.params
     ec2 = module.client("ec2", retry_decorator=RETRY)
-    listed = ec2_calls.instances(ec2, params["deployment"], params["hosts"], (*LIVE_STATES, *GONE))
-    found = _by_name([i for i in listed if i["State"]["Name"] in LIVE_STATES])
+    listed = ec2_calls.instances(ec2, params["deployment"], states=(*LIVE_STATES, *GONE))
+    live = [i for i in listed if i["State"]["Name"] in LIVE_STATES]
+    found = _by_name([i for i in live if host_name(i) in params["hosts"]])
     gone = [i for i in listed if i["State"]["Name"] in GONE]
     missing = [name for name in params["hosts"] if name not in found]
-    climbed = Climbed({}, [], "")
+    climbed, onward = Climbed({}, [], ""), ""
     if missing and not module.check_mode:
-        account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
-        run_instances = module.client("ec2", config=NO_RETRIES).run_instances
-        climbed = climb(run_instances, ec2, account, module.region, dict(params, hosts=missing))
-    there = dict(found, **climbed.launched)
+        climbed, onward = _climb(module, ec2, missing, "" if live else params["next_region"])
+    there, new = dict(found, **climbed.launched), climbed.launched
     return {
-        "changed": bool(missing if module.check_mode else climbed.launched),
+        "changed": bool(missing if module.check_mode else new),
         "instances": [
-            _described(module, n, there[n], gone if n in climbed.launched else None)
-            for n in params["hosts"]
-            if n in there
+            _described(module, n, there[n], gone if n in new else None) for n in params["hosts"] if n in there
         ],
         "missing": [name for name in params["hosts"] if name not in there],
         "refusal": climbed.refusal,
-        "attempts": [{k: a[k] for k in ("instance_type", "zone", "market", "code")} for a in climbed.attempts],
+        "next_region": onward,
+        "attempts": launch_ladder.told(climbed.attempts),
     }
+
+
+def _climb(module, ec2, missing, onward):
+    """Launch the missing hosts; return Climbed and, where no host is free here, `onward`; fail then if it is ""."""
+    params, deployment = module.params, module.params["deployment"]
+    others = {one: module.client("ec2", retry_decorator=RETRY, region=one) for one in params["other_regions"]}
+    if far := far_hosts(deployment, ec2_calls.elsewhere(others, deployment)):
+        raise Stop("\n".join(far))
+    account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
+    run_instances = module.client("ec2", config=NO_RETRIES).run_instances
+    try:
+        return climb(run_instances, ec2, account, module.region, dict(params, hosts=missing)), ""
+    except Full as full:
+        if onward and launch_ladder.leads_on(full.attempts):
+            return Climbed({}, full.attempts, str(full)), onward
+        raise Stop(launch_ladder.refusal([*params["refused_before"], *full.attempts])) from full
 
 
 def _by_name(instances):

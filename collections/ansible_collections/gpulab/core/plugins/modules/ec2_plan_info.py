@@ -17,6 +17,7 @@ options:
     required: true
     description: Name of the deployment; the value of every resource's gpulab:deployment tag.
   hosts: {type: list, elements: str, required: true, description: Names of the hosts.}
+  other_regions: {type: list, elements: str, default: [], description: Where else hosts of the deployment may be.}
   gpu_profile: {type: str, required: true, description: Name of the chosen profile.}
   gpu_profiles: {type: list, elements: str, required: true, description: Names of the known profiles.}
   instance_types: {type: list, elements: str, required: true, description: Instance types in order of preference.}
@@ -109,6 +110,7 @@ from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import Stop
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
+    "other_regions": {"type": "list", "elements": "str", "default": []},
     "gpu_profile": {"type": "str", "required": True},
     "gpu_profiles": {"type": "list", "elements": "str", "required": True},
     "instance_types": {"type": "list", "elements": "str", "required": True},
