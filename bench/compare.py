@@ -1,10 +1,11 @@
 """gpubench beside the notebooks' way, in one run: wall time of the whole commands, speeds, distance to the floor.
 
-    PYTHONPATH=roles/gpu_benchmark/files PYTHON bench/compare.py --data MNIST-FOLDER [--epochs 10] [--seed 0,1,2]
+    PYTHONPATH=roles/gpu_benchmark/files PYTHON bench/compare.py --data MNIST-FOLDER [--epochs 10] [--seeds 0,1,2]
 
 PYTHON is one with the benchmark's PyTorch (on a benchmarked host /opt/gpulab/benchmark/venv/bin/python). Both commands
 start from nothing, read the data, train both nets and test them: LeNet-5 after each epoch on the images held back, as
 the lab does, and both in the end. Ours also tests the MLP after each epoch, probes the machine and measures its floor.
+Ours runs before the notebook and after it, and the mean counts: a machine with neighbours is faster and slower in turn.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,18 +74,19 @@ def timed(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def table(ours: dict[str, Any], theirs: dict[str, Any], seconds: tuple[float, float]) -> str:
-    """The comparison as text; `seconds`: of our command and of the notebook's."""
+def table(ours: list[dict[str, Any]], theirs: dict[str, Any], fast: list[float], slow: float) -> str:
+    """The comparison as text: our documents and the notebook's, seconds of our commands and of the notebook's."""
     rows = [f"{'net':8}{'notebook':>12}{'gpubench':>12}{'ratio':>8}{'x floor':>9}{'accuracy':>10}  reliable"]
     for name in NETS:
-        run, slow = ours[name]["cpu"], theirs[name]["seconds_per_epoch"]
-        fast, doubts = run["seconds_per_epoch"], run["unreliable_reasons"]
+        runs, theirs_takes = [document[name]["cpu"] for document in ours], theirs[name]["seconds_per_epoch"]
+        ours_takes, floors = (mean(run[what] for run in runs) for what in ("seconds_per_epoch", "times_floor"))
+        doubts = [doubt for run in runs for doubt in run["unreliable_reasons"]]
         rows.append(
-            f"{name:8}{slow:>8.2f} s/e{fast:>8.2f} s/e{slow / fast:>7.1f}x{run['times_floor']:>9.2f}"
-            f"{run['accuracy']:>10.4f}  {'no: ' + doubts[0] if doubts else 'yes'}"
+            f"{name:8}{theirs_takes:>8.2f} s/e{ours_takes:>8.2f} s/e{theirs_takes / ours_takes:>7.1f}x{floors:>9.2f}"
+            f"{runs[0]['accuracy']:>10.4f}  {'no: ' + doubts[0] if doubts else 'yes'}"
         )
-    ours_takes = f"ours takes {seconds[0] / seconds[1]:.2f} of the notebook's time"
-    rows.append(f"{'command':8}{seconds[1]:>10.1f} s{seconds[0]:>10.1f} s, {ours_takes}")
+    each = " and ".join(f"{seconds:.1f} s" for seconds in fast)
+    rows.append(f"command {slow:>9.1f} s, ours {each}: {mean(fast) / slow:.2f} of the notebook's time")
     return "\n".join(rows)
 
 
@@ -94,24 +96,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the four uncompressed MNIST files")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", default="0,1,2", help="for the accuracies, which are measured in a run of their own")
+    parser.add_argument("--seeds", help="also the mean accuracy over these, such as 0,1,2, in a run of its own")
     parser.add_argument("--notebook", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.notebook:
         options.notebook.write_text(json.dumps(notebook(options.data, options.epochs)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        mine, other, seeds = (Path(folder) / name for name in ("ours.json", "notebook.json", "seeds.json"))
+        before, other, after, seeds = (Path(folder) / name for name in ("before", "notebook", "after", "seeds"))
         common = ["--data", str(options.data), "--epochs", str(options.epochs)]
         program = [sys.executable, "-W", "ignore"]
-        fast = timed([*program, "-m", "gpubench", *common, "--device", "cpu", "--json", str(mine)])
+        ours = [*program, "-m", "gpubench", *common, "--device", "cpu", "--json"]
+        fast = [timed([*ours, str(before)])]
         slow = timed([*program, __file__, *common, "--notebook", str(other)])
-        timed([*program, "-m", "gpubench", *common, "--device", "cpu", "--seed", options.seed, "--json", str(seeds)])
-        print(table(json.loads(mine.read_text()), json.loads(other.read_text()), (fast, slow)))
-        for name in NETS:
-            run = json.loads(seeds.read_text())[name]["cpu"]
-            each = ", ".join(f"{value:.4f}" for value in run["accuracy_by_seed"])
-            print(f"{name}: test accuracy {run['accuracy']:.4f}, the mean of seeds {options.seed} ({each})")
+        fast.append(timed([*ours, str(after)]))
+        documents = [json.loads(file.read_text()) for file in (before, after, other)]
+        print(table(documents[:2], documents[2], fast, slow))
+        if options.seeds:
+            timed([*ours, str(seeds), "--seed", options.seeds])
+            for name in NETS:
+                run = json.loads(seeds.read_text())[name]["cpu"]
+                each = ", ".join(f"{value:.4f}" for value in run["accuracy_by_seed"])
+                print(f"{name}: test accuracy {run['accuracy']:.4f}, the mean of seeds {options.seeds} ({each})")
     return 0
 
 
