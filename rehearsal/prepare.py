@@ -27,6 +27,8 @@ NEEDED = {
 NEEDED_FOR_TESTS = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "cc": "gcc",
+    "/usr/include/math.h": "libc6-dev",
 }
 NEEDED_FOR_VM = {
     "qemu-system-x86_64": "qemu-system-x86",

@@ -66,7 +66,10 @@ def test_lists_text_and_numbers_mean_the_same(given: dict[str, Any], wanted: dic
         ({"epochs": "²"}, "gpu_benchmark_epochs is '²'"),
         ({"seeds": "0,-1"}, "gpu_benchmark_seeds is '0,-1', expected whole numbers"),
         ({"seeds": ""}, "gpu_benchmark_seeds is ''"),
-        ({"style": "eager,direct"}, "gpu_benchmark_style is 'eager,direct', expected auto or direct or eager"),
+        (
+            {"style": "eager,direct"},
+            "gpu_benchmark_style is 'eager,direct', expected auto or native or direct or eager",
+        ),
         ({"style": "naive,auto"}, "and ,naive after it to show the difference: leave it out for auto."),
         ({"style": "auto,eager,naive"}, "gpu_benchmark_style is 'auto,eager,naive'"),
         ({"gpus": 2}, "gpu_benchmark_gpus is '2', expected 1 or all"),

@@ -20,6 +20,7 @@ def gpubench(host: Any, arguments: str) -> Any:
 def test_lenet_learned_in_one_epoch(result: dict[str, Any]) -> None:
     cpu = result["lenet"]["cpu"]
     assert result["gates"] == {"passed": True, "reasons": []}
+    assert cpu["style"] == "native"
     assert cpu["epochs"] == len(cpu["losses"]) == 1
     assert cpu["validation_accuracy"] >= 0.93
     assert cpu["accuracy"] >= 0.93
@@ -56,8 +57,9 @@ def test_the_result_is_the_first_entry_of_the_history(host: Any, result: dict[st
 
 def test_the_program_is_there_in_whole_and_nothing_else(host: Any) -> None:
     source = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "roles/gpu_benchmark/files/gpubench"
+    suffixes = (".py", ".json", ".c", ".h")
     program = host.check_output(f"cd {FOLDER}/program/gpubench && find . -maxdepth 1 -type f").split()
-    assert sorted(program) == sorted(f"./{file.name}" for file in source.iterdir() if file.suffix in (".py", ".json"))
+    assert sorted(program) == sorted(f"./{file.name}" for file in source.iterdir() if file.suffix in suffixes)
 
 
 def test_each_epoch_was_shown(host: Any) -> None:

@@ -50,7 +50,7 @@ def without_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ways(course: str, part: Split) -> list[Trainer]:
     recorded = GraphTrainer(COURSES[course], COURSES[course].net(0), part, 0, record=graph.immediate)
-    styles = ("direct", "eager", "naive")
+    styles = ("native", "direct", "eager", "naive")
     return [*(train.trainer(COURSES[course], part, "cpu", style, 0) for style in styles), recorded]
 
 

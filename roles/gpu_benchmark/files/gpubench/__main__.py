@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import data, history, interruption, judge, machine
+from . import data, history, interruption, judge, machine, native
 
-NETS, DEVICES, STYLES = ("lenet", "mlp"), ("cpu", "cuda"), ("auto", "naive", "eager", "direct", "graph")
+NETS, DEVICES, STYLES = ("lenet", "mlp"), ("cpu", "cuda"), ("auto", "naive", "eager", "direct", "native", "graph")
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -68,6 +68,9 @@ def benchmark(options: argparse.Namespace, check: Callable[[], None]) -> dict[st
     `check` is called before each epoch and may raise.
     """
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+    if options.style[0] in ("auto", "native") and options.device != ["cuda"]:
+        # It compiles while PyTorch is imported.
+        native.build()
     import torch
 
     from . import train

@@ -47,7 +47,7 @@ def runs(nets: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]
 def program() -> str:
     """What tells this version of the program from another one: a hash over its files, 16 hex digits."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.glob("*.[pch]*")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

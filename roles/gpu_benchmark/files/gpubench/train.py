@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from . import floor, judge, machine
+from . import floor, judge, machine, native
 from .courses import Course, Split
 from .direct_lenet import DirectLeNet
 from .direct_mlp import DirectMLP
 from .eager import EagerTrainer
 from .graph import GraphTrainer
 from .naive import NaiveTrainer
+from .native_trainers import NativeLeNet, NativeMLP
 from .trainer import Trainer, accuracy
 
 TRY_STEPS, TRY_PIECES = 5, 5
@@ -52,20 +53,23 @@ class Timing:
 def style_for(device: str, style: str) -> str:
     """The way to train; "auto" is the device's fastest. Raises TrainingError where it has not the one asked for."""
     if style == "auto":
-        return "graph" if device == "cuda" else "direct"
-    if (device, style) in {("cpu", "graph"), ("cuda", "direct")}:
+        return "graph" if device == "cuda" else "direct" if native.build().wait() else "native"
+    if (device, style) in {("cpu", "graph"), ("cuda", "direct"), ("cuda", "native")}:
         raise TrainingError(f"--style {style} does not exist on {device}: use --style auto, or leave it out.")
+    if style == "native" and (why := native.build().wait()):
+        raise TrainingError(f"--style native cannot be used, because {why}: install gcc, or use --style direct.")
     return style
 
 
 def trainer(course: Course, train: Split, device: str, style: str, seed: int) -> Trainer:
     """A fresh net on `device`, whose weights depend on the seed only, and what trains it."""
-    direct: type[Trainer] = DirectLeNet if course.name == "lenet" else DirectMLP
+    lenet = course.name == "lenet"
     kinds: dict[str, type[Trainer]] = {
         "naive": NaiveTrainer,
         "eager": EagerTrainer,
         "graph": GraphTrainer,
-        "direct": direct,
+        "direct": DirectLeNet if lenet else DirectMLP,
+        "native": NativeLeNet if lenet else NativeMLP,
     }
     return kinds[style](course, course.net(seed).to(device), train, seed)
 

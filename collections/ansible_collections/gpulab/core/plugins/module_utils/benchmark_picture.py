@@ -23,7 +23,7 @@ TRAINING = {
     "lenet": "LeNet-5 of the CarND lab: 55,000 images an epoch, batch 128, Adam",
     "mlp": "The course's MLP: 60,000 images an epoch, batch 20, SGD",
 }
-FLOOR = "Floor: what the net's matrix products alone allow on the same device, measured in the same process."
+FLOOR = "Floor: PyTorch's matrix products for the net and nothing else, on the same device and in the same process."
 COURSE = "Course page: ten epochs of LeNet-5 in 7.5 minutes on its author's CPU, in 1 minute on an AWS GPU instance."
 NAIVE = "DataLoader: the same net fed image by image through Python, as most tutorials do."
 BUSY = "Unreliable: the machine was busy with something else, or its pieces of equal work took unequal times."

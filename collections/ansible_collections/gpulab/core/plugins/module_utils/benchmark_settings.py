@@ -7,7 +7,7 @@ __metaclass__ = type
 
 NETS = ("lenet", "mlp")
 DEVICES = ("cpu", "cuda")
-STYLES = ("auto", "direct", "eager", "graph", "naive")
+STYLES = ("auto", "native", "direct", "eager", "graph", "naive")
 GPUS = ("1", "all")
 PORTS = (1024, 65535)
 """Ports that a login without root may listen on."""
