@@ -172,6 +172,7 @@ def module_answer(deployment: Deployment, capsys: pytest.CaptureFixture[str], **
     """What ec2_gpu_launch answers about the host anna, which needs no key pair or group for it."""
     wanted = {
         "deployment": deployment.name,
+        "account": settings.ACCOUNT,
         "hosts": ["anna"],
         "image_id": "ami-0123456789abcdef0",
         "instance_types": ["g4dn.xlarge"],

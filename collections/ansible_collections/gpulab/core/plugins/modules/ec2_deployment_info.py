@@ -34,6 +34,13 @@ hosts:
   type: list
   elements: dict
   sample: [{name: gpulab, id: i-1, state: running, address: 203.0.113.9, status_checks: 2/2}]
+unready:
+  description:
+    - Those of C(ids), or of all where none are given, that are on their way to running with 2/2 checks passed, or that
+      AWS does not list yet.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -74,8 +81,14 @@ def describe(instance, checks, volumes, region):
     }
 
 
+def unready(hosts, ids):
+    """Return which of these ids have still to be waited for; a stopped host has not."""
+    ready = [h["id"] for h in hosts if h["state"] not in ("pending", "running") or h["status_checks"] == "2/2"]
+    return [one for one in ids or [h["id"] for h in hosts] if one not in ready]
+
+
 def look(module):
-    """Return the hosts of the deployment."""
+    """Return what the module answers."""
     ec2 = module.client("ec2", retry_decorator=RETRY)
     mine = [{"Name": f"tag:{TAG}", "Values": [module.params["deployment"]]}]
     ids = module.params["ids"]
@@ -101,7 +114,7 @@ def look(module):
         for attachment in volume["Attachments"]:
             attached.setdefault(attachment["InstanceId"], []).append(volume)
     hosts = [describe(i, checks.get(i["InstanceId"]), attached.get(i["InstanceId"], []), module.region) for i in shown]
-    return {"hosts": hosts}
+    return {"hosts": hosts, "unready": unready(hosts, ids)}
 
 
 def main():

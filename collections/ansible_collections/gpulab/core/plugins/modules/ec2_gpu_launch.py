@@ -23,6 +23,7 @@ description:
     minutes.
 options:
   deployment: {type: str, required: true, description: Name of the deployment.}
+  account: {type: str, required: true, description: 'The account''s number, part of what names a launch.'}
   hosts: {type: list, elements: str, required: true, description: Names of the hosts.}
   other_regions: {type: list, elements: str, default: [], description: Where hosts of the deployment forbid it.}
   next_region: {type: str, default: "", description: Where it goes on if no host is free here.}
@@ -38,11 +39,7 @@ options:
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
   user_data: {type: str, default: "", description: cloud-init user data.}
   tags: {type: dict, default: {}, description: More tags for the instances and their volumes.}
-  prices:
-    type: list
-    elements: dict
-    default: []
-    description: What an hour costs, as ec2_plan_info tells it by type and market; the dated table has the others.
+  prices: {type: list, elements: dict, default: [], description: What ec2_plan_info found; for others the dated table.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
 """
@@ -51,6 +48,7 @@ EXAMPLES = r"""
 - name: Launch two hosts
   gpulab.core.ec2_gpu_launch:
     deployment: gpulab
+    account: "123456789012"
     hosts: [anna, ben]
     image_id: ami-0123456789abcdef0
     instance_types: [g4dn.xlarge, g5.xlarge]
@@ -93,6 +91,7 @@ from ansible_collections.gpulab.core.plugins.module_utils.launch_plan import LIV
 
 ARGUMENTS = {
     "deployment": {"type": "str", "required": True},
+    "account": {"type": "str", "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
     "other_regions": {"type": "list", "elements": "str", "default": []},
     "next_region": {"type": "str", "default": ""},
@@ -143,10 +142,9 @@ def _climb(module, ec2, missing, onward):
     others = {one: module.client("ec2", retry_decorator=RETRY, region=one) for one in params["other_regions"]}
     if far := far_hosts(deployment, ec2_calls.elsewhere(others, deployment)):
         raise Stop("\n".join(far))
-    account = ec2_calls.account_id(module.client("sts", retry_decorator=RETRY))
     run_instances = module.client("ec2", config=NO_RETRIES).run_instances
     try:
-        return climb(run_instances, ec2, account, module.region, dict(params, hosts=missing)), ""
+        return climb(run_instances, ec2, params["account"], module.region, dict(params, hosts=missing)), ""
     except Full as full:
         if onward and launch_ladder.leads_on(full.attempts):
             return Climbed({}, full.attempts, str(full)), onward
