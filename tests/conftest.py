@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ def folder(item: pytest.Item) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option; without it the tests in a virtual machine are skipped: they take minutes and need QEMU."""
     parser.addoption("--vm", action="store_true", help="also run the tests in a virtual machine (bin/test --vm)")
+
+
+def pytest_configure() -> None:
+    """Let what the tests start be ended by SIGINT, also where a shell's background has made this process ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

