@@ -23,7 +23,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from rehearsal import catalogue, control_paths, ending, pricing, regions, wire
+from rehearsal import catalogue, control_paths, ending, pricing, regions, simulator, wire
 from rehearsal.calls import CallLog
 from rehearsal.clock import Clock
 from rehearsal.emulation import Emulation
@@ -111,6 +111,8 @@ class Cloud:
     def _ask_about(self, call: wire.Call, environ: dict[str, Any]) -> Answer:
         """moto's answer, or ours for a service it lacks; what neither has becomes an error that clients can parse."""
         try:
+            if call.iam == simulator.ACTION:
+                return simulator.answer(call, self.faults)
             return pricing.answer(call) if call.service == "pricing" else self._ask_moto(environ)
         except Exception:
             _log.exception("%s failed inside the embedded AWS", call.iam)

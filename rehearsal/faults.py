@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
@@ -81,6 +82,11 @@ class Faults:
         """The rules as JSON objects, used-up ones included (times 0): a test can see that its fault was met."""
         with self._lock:
             return [asdict(rule) for rule in self._rules]
+
+    def refuses(self, action: str, codes: Container[str]) -> bool:
+        """Whether a rule in force answers this action with one of these error codes, whatever it is asked for."""
+        with self._lock:
+            return any(rule.mode == "error" and rule.code in codes and rule.applies(action, "") for rule in self._rules)
 
     def take(self, action: str, text: str) -> Rule | None:
         """The first rule that applies to this call, with one of its times used up; None when all is well."""

@@ -1,13 +1,14 @@
 """provision.yml beside a plain amazon.aws playbook: wall time and API calls, first and unchanged, for 1 and 50 hosts.
 
-    .venv/bin/python -m bench.cost_of_control.measure [--hosts 1,50] [--rounds 3] [--json FILE]
+    .venv/bin/python -m bench.cost_of_control.measure [--hosts 1,50] [--rounds 3] [--answer-seconds 0.1] [--json F]
 
-Both make a key pair, a security group and the hosts, up to their addresses, in one embedded AWS on this machine, one
-run after the other. provision.yml (its part on the control machine, `--limit localhost`) also plans, sets the guards
+Both make a key pair, a security group and the hosts, up to their addresses, one run after the other, each in an
+embedded AWS of its own on this machine: moto looks through all instances for those of a tag, and neither way should
+wait for the other's. provision.yml (its part on the control machine, `--limit localhost`) also plans, sets the guards
 and pins the hosts' keys: GetConsoleOutput once for each new host is the only way to learn from AWS whose key it is.
 Those calls are counted by themselves, as the plain playbook has nothing in their place. moto answers in milliseconds
 where AWS takes tenths of seconds: what is measured is the control machine's work, and the number of calls tells the
-rest.
+rest. With --answer-seconds each answer takes that much longer, which is nearer to what a user waits for.
 """
 
 from __future__ import annotations
@@ -102,13 +103,16 @@ def _children() -> float:
 
 
 @contextmanager
-def cloud() -> Iterator[str]:
+def cloud(answer_seconds: float = 0.0) -> Iterator[str]:
     """The address of an embedded AWS without hosts and with room for all; gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         url = str(session.up(state=state, hosts=False)["url"])
         try:
             session.request(url, "quotas", "POST", {"code": G_QUOTA, "value": ENOUGH_VCPUS})
+            if answer_seconds:
+                slow = {"action": ".*", "mode": "delay", "seconds": answer_seconds, "times": 10**9}
+                session.request(url, "faults", "POST", slow)
             yield url
         finally:
             session.down(state)
@@ -125,11 +129,11 @@ def names() -> Iterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def pair(url: str, count: int, key: Path) -> dict[str, dict[str, Run]]:
+def pair(count: int, key: Path, answer_seconds: float) -> dict[str, dict[str, Run]]:
     """{"first" | "unchanged": {"plain" | "ours": Run}} for `count` hosts, the two ways by turns."""
-    with names() as name:
-        commands = {"plain": plain(name, count, key), "ours": ours(name, count)}
-        return {when: {way: play(url, command) for way, command in commands.items()} for when in ("first", "unchanged")}
+    with names() as name, cloud(answer_seconds) as one, cloud(answer_seconds) as other:
+        runs = {"plain": (one, plain(name, count, key)), "ours": (other, ours(name, count))}
+        return {when: {way: play(*run) for way, run in runs.items()} for when in ("first", "unchanged")}
 
 
 def summary(rounds: list[dict[str, dict[str, Run]]], count: int) -> list[dict[str, Any]]:
@@ -176,15 +180,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hosts", default="1,50", help="numbers of hosts, with commas")
     parser.add_argument("--rounds", type=int, default=1, help="how often; medians are shown")
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--answer-seconds", type=float, default=0.0, help="how much longer than moto AWS takes")
     options = parser.parse_args(arguments)
     # One that is ended takes its cloud along.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     rows = []
-    with cloud() as url, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         key = Path(folder) / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
         for count in (int(number) for number in options.hosts.split(",")):
-            rows += summary([pair(url, count, key.with_suffix(".pub")) for _ in range(options.rounds)], count)
+            runs = [pair(count, key.with_suffix(".pub"), options.answer_seconds) for _ in range(options.rounds)]
+            rows += summary(runs, count)
     print(table(rows))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -12,8 +12,8 @@ def test_a_fresh_account_has_nothing_in_the_way(deployment: Deployment) -> None:
     lines = run.output.splitlines()
     heading = next(line for line in lines if line.split()[:2] == ["check", "found"])
     column = heading.index("found")
-    checks = ("credentials", "clock", "region", "permissions", "settings", "hosts", "type", "AMI", "quota", "network")
-    for check in (*checks, "key pair", "access", "price", "budget"):
+    checks = ("credentials", "clock", "region", "permissions", "guards", "settings", "hosts", "type", "AMI", "quota")
+    for check in (*checks, "network", "key pair", "access", "price", "budget"):
         (row,) = (line for line in lines if line.strip().startswith(f"{check}  "))
         assert row[column - 2 : column] == "  "
         assert row[column] != " ", "every row begins where the heading does"
@@ -35,6 +35,21 @@ def test_everything_that_stops_it_is_told_at_once(deployment: Deployment) -> Non
         assert all(word in words for word in one.split()), one
     assert "! permissions" in run.output
     _nothing_was_written(deployment)
+
+
+def test_guards_that_could_not_be_set_are_told_before_a_host_costs_money(deployment: Deployment) -> None:
+    deployment.cloud.refuse("CreateRole", "AccessDenied", status=403)
+    run = deployment.play("preflight")
+    run.refused("provision.yml would be stopped by: guards")
+    assert "denied: iam:CreateRole" in run.output
+    _nothing_was_written(deployment)
+
+
+def test_where_the_simulator_may_not_be_asked_nothing_is_stopped(deployment: Deployment) -> None:
+    deployment.cloud.refuse("SimulatePrincipalPolicy", "AccessDenied", status=403)
+    run = deployment.play("preflight").ok()
+    assert "? guards" in run.output
+    assert all(word in run.flat for word in ("SimulatePrincipalPolicy", "answered", "AccessDenied"))
 
 
 def _nothing_was_written(deployment: Deployment) -> None:

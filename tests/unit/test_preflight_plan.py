@@ -21,6 +21,7 @@ def asked(**changes: Any) -> dict[str, Any]:
 
 def found(**changes: Any) -> dict[str, Any]:
     more = {"skew": 2.0, "region_status": "opted-in", "subnets": SUBNETS, "dry_runs": {"RunInstances": "allowed"}}
+    more["guards"] = []
     return whole(**{"caller": CALLER, "image": {"id": "ami-1", "name": "DLAMI"}, **more, **changes})
 
 
@@ -50,6 +51,8 @@ def test_nothing_stops_where_all_is_well_and_every_check_says_what_it_saw() -> N
         ({"region_status": "not-opted-in"}, "region", "stops", ["not enabled", "aws account enable-region"]),
         ({"dry_runs": {"RunInstances": "denied"}}, "permissions", "stops", ["denied: RunInstances", "iam-policy.json"]),
         ({"dry_runs": {"RunInstances": "Strange"}}, "permissions", "unknown", ["RunInstances (Strange)"]),
+        ({"guards": ["iam:CreateRole"]}, "guards", "stops", ["denied: iam:CreateRole", "iam-policy.json"]),
+        ({"guards": "IAM would not say"}, "guards", "unknown", ["IAM would not say"]),
         ({"subnets": [dict(SUBNETS[0], free=0)]}, "network", "stops", ["0 free addresses", "gpu_subnet_id"]),
         ({"quotas": [quota(None)]}, "quota", "unknown", ["L-DB2E81BA could not be read", "GetServiceQuota"]),
     ],

@@ -37,20 +37,21 @@ class Build:
 
     def __init__(self) -> None:
         """Start the compilers, one for each source; without one `why` says so."""
-        self.folder = tempfile.TemporaryDirectory(prefix="gpubench-")
+        # A run that ends early leaves its compilers at work.
+        self.folder = tempfile.TemporaryDirectory(prefix="gpubench-", ignore_cleanup_errors=True)
         self.why, self.libraries = "", dict[str, ctypes.CDLL]()
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        compiler = os.environ.get("CC") or next(filter(None, map(shutil.which, COMPILERS)), None)
-        if compiler is None:
+        self.compiler = os.environ.get("CC") or next(filter(None, map(shutil.which, COMPILERS)), "")
+        if not self.compiler:
             self.why = "there is no C compiler (cc)"
             return
         here = Path(__file__).parent
         for source in SOURCES:
-            command = [*compiler.split(), *FLAGS, "-o", self._path(source), here / source, "-lm"]
+            command = [*self.compiler.split(), *FLAGS, "-o", str(self._path(source)), str(here / source), "-lm"]
             try:
                 self.running[source] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             except OSError as error:
-                self.why = f"{compiler} does not start ({error.strerror})"
+                self.why = f"{self.compiler} does not start ({error.strerror})"
 
     def _path(self, source: str) -> Path:
         return Path(self.folder.name) / source.replace(".c", ".so")
@@ -61,7 +62,7 @@ class Build:
             _, told = process.communicate()
             if process.returncode:
                 first = next((line for line in told.decode(errors="replace").splitlines() if "error" in line), "")
-                self.why = f"{process.args[0]} does not compile {source} here ({first or process.returncode})"  # type: ignore[index]
+                self.why = f"{self.compiler} does not compile {source} here ({first or process.returncode})"
         while self.running and not self.why:
             source, _ = self.running.popitem()
             try:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import functools
 from datetime import datetime, timezone
 
-from ansible_collections.gpulab.core.plugins.module_utils import ec2_evidence, launch_plan, price_plan, side_by_side
+from ansible_collections.gpulab.core.plugins.module_utils import (
+    ec2_evidence,
+    guard_permissions,
+    launch_plan,
+    price_plan,
+    side_by_side,
+)
 from ansible_collections.gpulab.core.plugins.module_utils.aws_errors import DENIED, skew_seconds
 from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import Stop, call, pages
 from ansible_collections.gpulab.core.plugins.module_utils.preflight_plan import Refusal
@@ -19,15 +25,18 @@ _SOME_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + b"A" * 43 + b" nobody"
 
 
 def gather(module, request):
-    """Return (evidence, {part: Refusal}): the plan's, and skew (s or None), region_status, subnets and dry_runs.
+    """Return (evidence, {part: Refusal}): the plan's, and what only a preflight asks.
 
-    dry_runs: EC2 action -> "allowed", "denied", or the code with which AWS answered neither.
+    That is skew (s or None); region_status; subnets; dry_runs: EC2 action -> "allowed", "denied", or the code with
+    which AWS answered neither; guards: the actions that they need and that are denied, or a text: why nobody can say.
     """
     ec2 = ec2_evidence.client(module, "ec2")
     home = ec2_evidence.client(module, "ec2", region=HOME) if price_plan.pricing_region(module.region) else ec2
+    iam = ec2_evidence.client(module, "iam")
     evidence, refusals = ec2_evidence.gather(module, request)
     questions = {"region_status": functools.partial(_region_status, home, module.region)}
     if "caller" not in refusals:
+        questions["guards"] = functools.partial(_guards, iam, evidence["caller"], module.region, request["deployment"])
         questions["subnets"] = functools.partial(_subnets, ec2, evidence)
         for action, (method, arguments) in _writes(ec2, request, evidence).items():
             questions[f"permission {action}"] = functools.partial(_may, method, arguments)
@@ -38,6 +47,7 @@ def gather(module, request):
         "region_status": found.get("region_status"),
         "subnets": found.get("subnets", []),
         "dry_runs": dry_runs,
+        "guards": found.get("guards", "not asked"),
     }
     return dict(evidence, **extra), {part: _plain(stop) for part, stop in {**refusals, **more}.items()}
 
@@ -69,6 +79,30 @@ def _subnets(ec2, evidence):
     wanted = [{"Name": "vpc-id", "Values": [evidence["vpc_id"]]}, {"Name": "default-for-az", "Values": ["true"]}]
     found = pages("looking for the subnets", ec2.describe_subnets, "Subnets", Filters=wanted)
     return [ec2_evidence.plain_subnet(one) for one in found]
+
+
+def _guards(iam, caller, region, deployment):
+    """Return the actions that the guards need and these credentials are denied, or a text: why nobody can say."""
+    kind, name = guard_permissions.who(caller["Arn"])
+    if kind == "root":
+        return []
+    if not kind:
+        return f"IAM cannot say it of {caller['Arn'].split(':')[-1]}"
+    account = caller["Account"]
+    try:
+        source = f"arn:aws:iam::{account}:user/{name}"
+        if kind == "role":
+            # Its path, which single sign-on gives it, is not in the caller's ARN.
+            source = call("reading the caller's role", iam.get_role, aws_retry=True, RoleName=name)["Role"]["Arn"]
+        asked = guard_permissions.questions(account, region, deployment)
+        ask = functools.partial(
+            call, "asking for the guards' permissions", iam.simulate_principal_policy, aws_retry=True
+        )
+        return guard_permissions.denied([ask(**guard_permissions.arguments(one, source)) for one in asked])
+    except Stop as stop:
+        if stop.code is None:
+            raise
+        return f"{getattr(stop.__cause__, 'operation_name', 'IAM')} was answered with {stop.code}"
 
 
 def _writes(ec2, request, evidence):

@@ -24,6 +24,7 @@ CHECKS = {
 WIDEST = (14, 44, 30, 60)
 """Characters of the table's columns, at most."""
 NOT_LOOKED_AT = "not looked at"
+ADMINISTRATOR = "ask the account's administrator for them; docs/iam-policy.json has all that is needed"
 
 
 class Refusal(NamedTuple):
@@ -117,6 +118,17 @@ def _account(evidence, refusals):
         found = f"{region}, {known}" if known else NOT_LOOKED_AT
         yield Row("region", OK if known else UNKNOWN, found, "an enabled region")
     yield _permissions(evidence["dry_runs"], refusals)
+    yield _guards(evidence["guards"])
+
+
+def _guards(denied):
+    """denied: the actions, or a text where nobody could say."""
+    needed = "to set the deadline and the alarm"
+    if isinstance(denied, str):
+        return Row("guards", UNKNOWN, denied, needed)
+    if denied:
+        return Row("guards", STOPS, f"denied: {', '.join(denied)}", needed, ADMINISTRATOR)
+    return Row("guards", OK, "allowed, as IAM's simulator has it", needed)
 
 
 def _permissions(asked, refusals):
@@ -125,8 +137,7 @@ def _permissions(asked, refusals):
     denied += sorted({one.action for one in refusals.values() if one.code in DENIED})
     unsure = sorted(f"{action} ({told})" for action, told in asked.items() if told not in ("allowed", "denied"))
     if denied:
-        fix = "ask the account's administrator for them; docs/iam-policy.json has all that is needed"
-        return Row("permissions", STOPS, f"denied: {', '.join(denied)}", needed, fix)
+        return Row("permissions", STOPS, f"denied: {', '.join(denied)}", needed, ADMINISTRATOR)
     if unsure:
         return Row("permissions", UNKNOWN, f"AWS would not say: {', '.join(unsure)}", needed)
     return Row("permissions", OK, f"allowed: {', '.join(sorted(asked)) or 'all that was asked'}", needed)

@@ -74,7 +74,7 @@ def read_keys(module, ids):
     """Return {id: its keys} of the instances that show any in time."""
     ec2 = module.client("ec2", retry_decorator=RETRY)
     deadline = time.monotonic() + (0 if module.check_mode else module.params["wait_seconds"])
-    found = {}
+    found: dict[str, list[str]] = {}
     while True:
         # AWS shows one console at a call, so a class's are asked for side by side.
         with ThreadPoolExecutor(AT_ONCE) as pool:
