@@ -107,27 +107,27 @@ def test_without_a_compiler_pytorch_does_it(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_compiler_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = tmp_path / "cc"
-    broken.write_text("#!/bin/sh\necho 'fatal error: math.h: No such file or directory' >&2; exit 1\n")
-    broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("CC", os.fspath(broken))
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (
+            "echo 'fatal error: math.h: No such file or directory' >&2; exit 1",
+            r"does not compile native_\w+\.c here \(fatal error: math\.h",
+        ),
+        # As from a temporary folder on a file system that is mounted noexec: here nothing usable is written.
+        ("exit 0", "what was compiled cannot be loaded"),
+    ],
+)
+def test_a_compiler_that_is_of_no_use_is_told(
+    does: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text(f"#!/bin/sh\n{does}\n")
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("CC", os.fspath(compiler))
     assert train.style_for("cpu", "auto") == "direct"
-    with pytest.raises(
-        train.TrainingError, match=r"does not compile native_\w+\.c here \(fatal error: math\.h: No such"
-    ):
+    with pytest.raises(train.TrainingError, match=told):
         train.style_for("cpu", "native")
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_library_that_may_not_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As from a temporary folder on a file system that is mounted noexec: here the compiler writes nothing usable."""
-    idle = tmp_path / "cc"
-    idle.write_text("#!/bin/sh\nexit 0\n")
-    idle.chmod(idle.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("CC", os.fspath(idle))
-    assert "cannot be loaded" in native.build().wait()
-    assert train.style_for("cpu", "auto") == "direct"
 
 
 def test_nothing_is_left_behind() -> None:

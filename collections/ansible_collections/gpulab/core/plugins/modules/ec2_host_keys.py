@@ -44,7 +44,7 @@ from ansible_collections.gpulab.core.plugins.module_utils.ec2_calls import RETRY
 from ansible_collections.gpulab.core.plugins.module_utils.host_keys import host_keys
 
 AT_ONCE = 8
-"""Consoles asked for side by side: a class of fifty in seven turns, and far below what EC2 throttles."""
+"""Consoles asked for side by side: those of a class of fifty in seven turns."""
 ARGUMENTS = {
     "ids": {"type": "list", "elements": "str", "required": True},
     "known_hosts": {"type": "path", "required": True},
