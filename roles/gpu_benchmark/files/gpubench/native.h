@@ -50,7 +50,7 @@ typedef struct {
     int32_t threads, arrived, round;
 } Barrier;
 
-/* Looks at a barrier before a thread gives its core away: some 20 microseconds. */
+/* Looks at a barrier before a thread gives its core away: tens of microseconds, by the processor. */
 enum { SPINS = 1000 };
 
 static inline void meet(Barrier *barrier) {

@@ -97,7 +97,7 @@ class NativeMLP(_Native):
         assert isinstance(net, nets.MLP)
         self.tile, self.pair, row = self.told
         self.layers = {"w1": net.fc1.weight.detach(), "w2": net.fc2.weight.detach()}
-        self.point(**{name: self._tiles(weight).clone() for name, weight in self.layers.items()})
+        self.point(**{name: self._tiles(weight) for name, weight in self.layers.items()})
         rest = {"b1": net.fc1.bias, "b2": net.fc2.bias, "w3": net.fc3.weight, "b3": net.fc3.bias}
         self.point(**{name: parameter.detach() for name, parameter in rest.items()})
         self.point(**{name: torch.zeros(course.batch, row) for name in ("h1", "h2", "g1", "g2")})

@@ -21,10 +21,8 @@ class Question(NamedTuple):
 def questions(account, region, deployment):
     """Return the Questions; the mail's topic, which only some ask for, is not in them."""
     name, role = guard_role.name(deployment), guard_role.role_arn(account, deployment)
-    schedules, alarms = (
-        f"arn:aws:scheduler:{region}:{account}",
-        f"arn:aws:cloudwatch:{guard_role.BILLING_REGION}:{account}",
-    )
+    schedules = f"arn:aws:scheduler:{region}:{account}"
+    alarms = f"arn:aws:cloudwatch:{guard_role.BILLING_REGION}:{account}"
     return [
         Question(("iam:CreateRole", "iam:PutRolePolicy"), role, {}),
         Question(("iam:PassRole",), role, {"iam:PassedToService": "scheduler.amazonaws.com"}),
