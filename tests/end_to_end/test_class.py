@@ -78,8 +78,11 @@ def test_a_class_from_nine_to_noon(fifty: Class) -> None:
     assert len(cloud.instances(deployment.name)) == len(STUDENTS)
     # One call for each budget.
     assert len(cloud.calls("RunInstances")) == 2
+    # So many are known by certificates, and not by fifty consoles, until somebody is there to ask for their keys.
+    assert cloud.calls("GetConsoleOutput") == []
     _sheets(fifty)
     _one_that_fails_stops_no_other(fifty)
+    _who_was_reached_is_pinned(fifty)
     _everybody_gets_into_their_own_host_alone(fifty)
     _board(fifty)
     assert fifty.play("provision", "--limit", "localhost").ok().changed == {"localhost": 0}
@@ -98,7 +101,7 @@ def _sheets(fifty: Class) -> None:
         assert set(re.findall(r"\bs\d\d\b", text)) == {name}
         assert f"Budget: ${3 if name in REAL else 4}.00" in text
         assert "Until: 2" in text
-        assert "SHA256:" in text
+        assert "ask for this sheet again before you log in" in text
 
 
 def _one_that_fails_stops_no_other(fifty: Class) -> None:
@@ -110,6 +113,21 @@ def _one_that_fails_stops_no_other(fifty: Class) -> None:
     assert run.code != 0
     recap = dict(re.findall(r"^(s\d\d)\s*: .*?unreachable=\d+\s+failed=(\d+)", run.output, re.MULTILINE))
     assert recap == {name: "1" if name == BROKEN else "0" for name in REAL}, run.output
+
+
+def _who_was_reached_is_pinned(fifty: Class) -> None:
+    """The key that the host itself showed through its certificate, in known_hosts and in the student's sheet."""
+    assert fifty.play("provision", "--limit", "localhost").ok().changed == {"localhost": 1}
+    pins = (fifty.deployment.local / "known_hosts").read_text()
+    config = (fifty.deployment.local / "ssh_config").read_text()
+    ids = dict(re.findall(r"^Host (\S+)$.*?HostKeyAlias (\S+)", config, re.MULTILINE | re.DOTALL))
+    for name in REAL:
+        own = re.search(rf"^{ids[name]} (ssh-ed25519 \S+)$", pins, re.MULTILINE)
+        assert (own is None) == (name == BROKEN)
+        assert (own is None) == (f"@cert-authority {ids[name]} " in pins)
+        assert (own is None) == ("SHA256:" not in fifty.sheet(name).read_text())
+        if own:
+            assert own[1] in fifty.ssh(name, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
 
 
 def _everybody_gets_into_their_own_host_alone(fifty: Class) -> None:

@@ -33,11 +33,9 @@ def test_fifty_hosts_cost_twice_the_calls_of_one_at_most(room: str):
         with measure.names() as name:
             runs[count] = [measure.play(room, measure.ours(name, count)) for _ in ("first", "unchanged")]
     for one, fifty in zip(runs[1], runs[50], strict=True):
-        assert fifty.control_calls <= 2 * one.control_calls, (one.calls, fifty.calls)
+        assert sum(fifty.calls.values()) <= 2 * sum(one.calls.values()), (one.calls, fifty.calls)
     first, unchanged = runs[50]
     assert first.calls["RunInstances"] == 1
-    # Each new host's key is read once, and never again.
-    assert (first.host_key_calls, unchanged.host_key_calls) == (50, 0)
     assert unchanged.changed == 0
 
 

@@ -48,6 +48,14 @@ def test_a_sheet_shows_the_fingerprint_that_ssh_will_show() -> None:
     assert fleet_sheets.fingerprints(KNOWN, "i-2") != [line]
 
 
+def test_a_sheet_without_a_key_says_that_it_is_too_early() -> None:
+    vouched = "@cert-authority i-1 ssh-ed25519 QUJD until=2026-11-23T10:00:00+00:00\n"
+    told = fleet_sheets.sheet(host("anna", "Anna"), found("anna", 1, "203.0.113.1"), MONEY, vouched, 8888)
+    assert "SHA256" not in told
+    assert "ask for this sheet again before you log in" in told
+    assert "ask for this sheet again" not in sheets()["anna.md"]
+
+
 def test_a_stopped_host_has_no_command_that_would_not_work() -> None:
     told = fleet_sheets.sheet(host("anna", "Anna"), found("anna", 1), MONEY | {"deadline": ""}, KNOWN, 8888)
     assert "it is stopped" in told

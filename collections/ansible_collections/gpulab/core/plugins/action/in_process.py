@@ -10,6 +10,7 @@ a local one, or as another user, they run as modules do.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -23,6 +24,10 @@ PROFILE = "legacy"
 """How arguments and results are written; the one that core's modules use."""
 OURS = "gpulab.core"
 
+# What our modules share. This file is read before workers are forked, each of which would compile that anew.
+with contextlib.suppress(ImportError):
+    importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
+
 
 class ActionModule(ActionBase):
     """The action of every module that has a link to this file."""
@@ -34,6 +39,8 @@ class ActionModule(ActionBase):
         if self._connection.transport != "local" or self._play_context.become or any(self._task.environment or ()):
             return result | self._execute_module(module_name=name, module_args=given, task_vars=task_vars)
         self._update_module_args(name, given, task_vars)
+        # A fork has all that Ansible has loaded; each collection of garbage would walk through it, and so copy it.
+        gc.freeze()
         module = importlib.import_module(_python_name(name))
         encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
         # The worker is a process of the task's own: nobody else sees these.

@@ -39,6 +39,7 @@ plugin: gpulab.core.ec2_hosts
 """
 
 import functools
+import gc
 import os
 
 from ansible.errors import AnsibleParserError
@@ -138,6 +139,8 @@ class InventoryModule(BaseInventoryPlugin):
         except ec2_calls.Stop as stop:
             self.display.warning(f"No host of deployment {deployment} is listed: {stop}")
             return
+        # AWS's descriptions stay to the end: no collection of garbage, here or in a fork, has to walk through them.
+        gc.freeze()
         if place != region:
             inventory.set_variable("all", "gpulab_found_region", place)
         for instance in found:

@@ -55,6 +55,8 @@ def sheet(host, found, money, known_hosts, port):
     if keys:
         lines += ["The first time, ssh asks whether this is the right host. It is, if it shows one of:", ""]
         lines += [f"    {key}" for key in keys]
+    else:
+        lines += ["The host's own key is not known yet: ask for this sheet again before you log in."]
     tunnel = ssh.replace("ssh ", f"ssh -N -L {port}:127.0.0.1:{port} ", 1)
     lines += ["", "## Open the notebook", "", "Leave this running in a terminal of its own:", "", f"    {tunnel}", ""]
     lines += [f"and open http://127.0.0.1:{port} in a browser. It asks for a token, which this tells:", ""]

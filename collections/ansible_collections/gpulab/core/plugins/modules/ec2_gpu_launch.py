@@ -37,7 +37,7 @@ options:
   subnet_id: {type: str, default: "", description: Subnet to launch in; empty is one of the default VPC that AWS picks.}
   root_device: {type: str, required: true, description: The AMI's root device name.}
   volume_gb: {type: int, required: true, description: Size of the root volume in GB.}
-  user_data: {type: str, default: "", description: cloud-init user data.}
+  user_data: {type: str, default: "", description: cloud-init user data; never logged, it may hold a secret.}
   tags: {type: dict, default: {}, description: More tags for the instances and their volumes.}
   prices: {type: list, elements: dict, default: [], description: What ec2_plan_info found; for others the dated table.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
@@ -105,7 +105,7 @@ ARGUMENTS = {
     "subnet_id": {"type": "str", "default": ""},
     "root_device": {"type": "str", "required": True},
     "volume_gb": {"type": "int", "required": True},
-    "user_data": {"type": "str", "default": ""},
+    "user_data": {"type": "str", "default": "", "no_log": True},
     "tags": {"type": "dict", "default": {}},
     "prices": {"type": "list", "elements": "dict", "default": []},
 }

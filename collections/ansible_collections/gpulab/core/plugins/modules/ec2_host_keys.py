@@ -10,6 +10,8 @@ short_description: Pin SSH host keys from EC2's consoles
 description:
   - A host is known by the keys that it printed on its own console, which only AWS's API hands out. They are written to
     a known_hosts file under the instance's id. A pinned key is never replaced.
+  - AWS hands out one console at a call. So hosts that were launched among many may be known by an authority that
+    certified their keys on their first boot, until somebody is there to pin them (M(gpulab.core.host_pin)).
   - Waits for hosts whose consoles do not show keys yet, and tells which those were when the time is over; one silent
     host does not keep the others from being pinned. A pinned host's console is not asked for.
   - ansible.builtin.known_hosts is not used for this, because it takes a process for each key of each host.
@@ -18,6 +20,10 @@ options:
   known_hosts: {type: path, required: true, description: The file; made when it does not exist.}
   wait_seconds: {type: int, default: 600, description: How long to wait for keys.}
   poll_seconds: {type: int, default: 5, description: Seconds between two looks at a console.}
+  consoles_at_most: {type: int, default: 40, description: Of more hosts those are read that nothing certifies.}
+  authority: {type: str, default: "", description: 'Public key of the authority that certifies hosts, if any.'}
+  certified: {type: list, elements: str, default: [], description: Ids of the hosts that were launched with it.}
+  certified_seconds: {type: int, default: 14400, description: How long its certificates hold.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
 """
@@ -32,10 +38,12 @@ EXAMPLES = r"""
 RETURN = r"""
 pinned: {description: Ids of the instances that were pinned now., returned: success, type: list, elements: str}
 silent: {description: Ids of those that showed no keys., returned: success, type: list, elements: str}
+certified: {description: Ids of those that a certificate is enough for., returned: success, type: list, elements: str}
 """
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -50,6 +58,10 @@ ARGUMENTS = {
     "known_hosts": {"type": "path", "required": True},
     "wait_seconds": {"type": "int", "default": 600},
     "poll_seconds": {"type": "int", "default": 5},
+    "consoles_at_most": {"type": "int", "default": 40},
+    "authority": {"type": "str", "default": ""},
+    "certified": {"type": "list", "elements": "str", "default": []},
+    "certified_seconds": {"type": "int", "default": 14400},
 }
 
 
@@ -89,16 +101,22 @@ def read_keys(module, ids):
 def main():
     """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    path = module.params["known_hosts"]
+    params, now = module.params, datetime.now(timezone.utc)
+    path, ids = params["known_hosts"], params["ids"]
     before = report_files.read(path)
-    unknown = [one for one in module.params["ids"] if one not in host_pins.pinned(before)]
+    if params["authority"]:
+        until = now + timedelta(seconds=params["certified_seconds"])
+        before = host_pins.vouched(before, set(params["certified"]) & set(ids), params["authority"], until)
+    unknown = host_pins.unknown(before, ids, now, params["consoles_at_most"])
     try:
         found = read_keys(module, unknown) if unknown else {}
     except Stop as stop:
         module.fail_json(msg=str(stop))
-    written = report_files.write({path: host_pins.added(before, found)}, module.check_mode)
+    after = host_pins.added(before, found)
+    written = report_files.write({path: after}, module.check_mode)
     silent = [one for one in unknown if one not in found]
-    module.exit_json(pinned=sorted(found), silent=silent, **written)
+    certified = sorted(host_pins.certified(after, now) & set(ids))
+    module.exit_json(pinned=sorted(found), silent=silent, certified=certified, **written)
 
 
 if __name__ == "__main__":
