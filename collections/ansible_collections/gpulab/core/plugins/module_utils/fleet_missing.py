@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 POWER = "run the same command again to"
 
@@ -15,11 +15,11 @@ class Known(NamedTuple):
     host_baseline read back from the host}, without those that were not asked.
     """
 
-    found: dict
-    launched: list
-    refused: dict
-    listed: list
-    guards: dict
+    found: dict[str, dict[str, Any]]
+    launched: list[str]
+    refused: dict[str, str]
+    listed: list[str]
+    guards: dict[str, dict[str, Any]]
 
 
 def sentence(name, known):
