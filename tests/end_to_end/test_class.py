@@ -42,14 +42,19 @@ class Class:
         """Run a playbook with the class at hand."""
         return self.deployment.play(book, "-e", f"class_file={self.file}", *arguments)
 
-    def ssh(self, host: str, command: str, key: str = "") -> subprocess.CompletedProcess[str]:
+    def ids(self) -> dict[str, str]:
+        """Instance ids by host, as the ssh config has them."""
+        config = (self.deployment.local / "ssh_config").read_text()
+        return dict(re.findall(r"^Host (\S+)$.*?HostKeyAlias (\S+)", config, re.MULTILINE | re.DOTALL))
+
+    def ssh(self, host: str, command: str, key: str = "", *options: str) -> subprocess.CompletedProcess[str]:
         """Run a command on a host, with the deployment's key or a student's alone."""
         text = (self.deployment.local / "ssh_config").read_text()
         if key:
             text = re.sub(r'IdentityFile ".*"', f'IdentityFile "{self.keys / key}"', text)
         config = self.keys / "ssh_config"
         config.write_text(text)
-        asked = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", host, command]
+        asked = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", *options, host, command]
         return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
     def sheet(self, name: str) -> Path:
@@ -81,6 +86,7 @@ def test_a_class_from_nine_to_noon(fifty: Class) -> None:
     # So many are known by certificates, and not by fifty consoles, until somebody is there to ask for their keys.
     assert cloud.calls("GetConsoleOutput") == []
     _sheets(fifty)
+    _a_certificate_is_for_one_host_alone(fifty)
     _one_that_fails_stops_no_other(fifty)
     _who_was_reached_is_pinned(fifty)
     _everybody_gets_into_their_own_host_alone(fifty)
@@ -104,6 +110,14 @@ def _sheets(fifty: Class) -> None:
         assert "ask for this sheet again before you log in" in text
 
 
+def _a_certificate_is_for_one_host_alone(fifty: Class) -> None:
+    mine, other = REAL[:2]
+    assert fifty.ssh(mine, "true").returncode == 0
+    passed_off = fifty.ssh(mine, "true", "", "-o", f"HostKeyAlias={fifty.ids()[other]}")
+    assert passed_off.returncode == 255
+    assert "name is not a listed principal" in passed_off.stderr
+
+
 def _one_that_fails_stops_no_other(fifty: Class) -> None:
     stop = "sudo systemctl stop ssh.socket ssh.service 2>/dev/null; sudo systemctl stop sshd.service"
     fifty.ssh(BROKEN, stop)
@@ -119,8 +133,7 @@ def _who_was_reached_is_pinned(fifty: Class) -> None:
     """The key that the host itself showed through its certificate, in known_hosts and in the student's sheet."""
     assert fifty.play("provision", "--limit", "localhost").ok().changed == {"localhost": 1}
     pins = (fifty.deployment.local / "known_hosts").read_text()
-    config = (fifty.deployment.local / "ssh_config").read_text()
-    ids = dict(re.findall(r"^Host (\S+)$.*?HostKeyAlias (\S+)", config, re.MULTILINE | re.DOTALL))
+    ids = fifty.ids()
     for name in REAL:
         own = re.search(rf"^{ids[name]} (ssh-ed25519 \S+)$", pins, re.MULTILINE)
         assert (own is None) == (name == BROKEN)
