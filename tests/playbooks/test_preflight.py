@@ -45,6 +45,14 @@ def test_guards_that_could_not_be_set_are_told_before_a_host_costs_money(deploym
     _nothing_was_written(deployment)
 
 
+def test_a_mail_that_nobody_could_be_sent_is_told_to_who_asked_for_it(deployment: Deployment) -> None:
+    deployment.cloud.refuse("CreateTopic", "AccessDenied", status=403)
+    deployment.play("preflight").ok()
+    run = deployment.play("preflight", "-e", "guard_mail=anna@example.org")
+    run.refused("provision.yml would be stopped by: guards")
+    assert "denied: sns:CreateTopic" in run.output
+
+
 def test_where_the_simulator_may_not_be_asked_nothing_is_stopped(deployment: Deployment) -> None:
     deployment.cloud.refuse("SimulatePrincipalPolicy", "AccessDenied", status=403)
     run = deployment.play("preflight").ok()

@@ -35,9 +35,16 @@ def test_each_question_names_what_the_guards_will_make() -> None:
     )
     # The metric of the charges is in one region only.
     assert by_action["cloudwatch:PutMetricAlarm"].resource == f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:gpulab-lab"
+    assert "sns:CreateTopic" not in by_action
     sent = guard_permissions.arguments(by_action["iam:PassRole"], "arn:of:anna")
     assert sent["PolicySourceArn"] == "arn:of:anna"
     assert sent["ContextEntries"][0]["ContextKeyValues"] == ["scheduler.amazonaws.com"]
+
+
+def test_the_topic_is_asked_about_where_the_alarm_is_to_write_a_mail() -> None:
+    asked = guard_permissions.questions(ACCOUNT, "eu-west-1", "lab", mail="anna@example.org")
+    assert asked[-1].actions == ("sns:CreateTopic", "sns:Subscribe")
+    assert asked[-1].resource == f"arn:aws:sns:us-east-1:{ACCOUNT}:gpulab-lab"
 
 
 def test_what_is_not_allowed_is_denied() -> None:
@@ -89,5 +96,5 @@ class Iam:
 def test_whoever_calls_is_asked_about_by_the_arn_that_iam_knows(caller: str, expected: Any, source: str | None) -> None:
     iam = Iam()
     found = {"Account": ACCOUNT, "Arn": f"arn:aws:{caller.format(ACCOUNT)}"}
-    assert preflight_evidence._guards(iam, found, "us-east-1", "lab") == expected
+    assert preflight_evidence._guards(iam, found, "us-east-1", {"deployment": "lab", "guard_mail": ""}) == expected
     assert iam.sources == ({source} if source else set())

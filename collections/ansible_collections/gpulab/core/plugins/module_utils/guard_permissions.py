@@ -18,17 +18,19 @@ class Question(NamedTuple):
     context: dict[str, str]
 
 
-def questions(account, region, deployment):
-    """Return the Questions; the mail's topic, which only some ask for, is not in them."""
+def questions(account, region, deployment, mail=""):
+    """Return the Questions; the topic of the alarm is in them where it is to write to an address."""
     name, role = guard_role.name(deployment), guard_role.role_arn(account, deployment)
     schedules = f"arn:aws:scheduler:{region}:{account}"
     alarms = f"arn:aws:cloudwatch:{guard_role.BILLING_REGION}:{account}"
+    topic = Question(("sns:CreateTopic", "sns:Subscribe"), guard_role.topic_arn(account, deployment), {})
     return [
         Question(("iam:CreateRole", "iam:PutRolePolicy"), role, {}),
         Question(("iam:PassRole",), role, {"iam:PassedToService": "scheduler.amazonaws.com"}),
         Question(("scheduler:CreateScheduleGroup",), f"{schedules}:schedule-group/{name}", {}),
         Question(("scheduler:CreateSchedule",), f"{schedules}:schedule/{name}/*", {}),
         Question(("cloudwatch:PutMetricAlarm",), f"{alarms}:alarm:{name}", {}),
+        *([topic] if mail else []),
     ]
 
 

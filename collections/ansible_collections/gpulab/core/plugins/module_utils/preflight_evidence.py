@@ -36,7 +36,7 @@ def gather(module, request):
     evidence, refusals = ec2_evidence.gather(module, request)
     questions = {"region_status": functools.partial(_region_status, home, module.region)}
     if "caller" not in refusals:
-        questions["guards"] = functools.partial(_guards, iam, evidence["caller"], module.region, request["deployment"])
+        questions["guards"] = functools.partial(_guards, iam, evidence["caller"], module.region, request)
         questions["subnets"] = functools.partial(_subnets, ec2, evidence)
         for action, (method, arguments) in _writes(ec2, request, evidence).items():
             questions[f"permission {action}"] = functools.partial(_may, method, arguments)
@@ -81,7 +81,7 @@ def _subnets(ec2, evidence):
     return [ec2_evidence.plain_subnet(one) for one in found]
 
 
-def _guards(iam, caller, region, deployment):
+def _guards(iam, caller, region, request):
     """Return the actions that the guards need and these credentials are denied, or a text: why nobody can say."""
     kind, name = guard_permissions.who(caller["Arn"])
     if kind == "root":
@@ -94,7 +94,7 @@ def _guards(iam, caller, region, deployment):
         if kind == "role":
             # Its path, which single sign-on gives it, is not in the caller's ARN.
             source = call("reading the caller's role", iam.get_role, aws_retry=True, RoleName=name)["Role"]["Arn"]
-        asked = guard_permissions.questions(account, region, deployment)
+        asked = guard_permissions.questions(account, region, request["deployment"], request["guard_mail"])
         ask = functools.partial(
             call, "asking for the guards' permissions", iam.simulate_principal_policy, aws_retry=True
         )

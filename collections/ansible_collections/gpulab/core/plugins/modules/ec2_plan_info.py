@@ -57,6 +57,7 @@ options:
     type: bool
     default: false
     description: Look at everything at once, ask AWS for permissions by dry runs, and answer a table instead of a plan.
+  guard_mail: {type: str, default: '', description: 'Address that the billing alarm writes to, if any; for preflight.'}
   checkip_url: {type: str, required: true, description: A page that answers with the caller's address.}
 extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
 author: [the gpulab authors (@gpulab)]
@@ -135,6 +136,7 @@ ARGUMENTS = {
     "allow_world": {"type": "bool", "default": False},
     "purge_rules": {"type": "bool", "default": False},
     "preflight": {"type": "bool", "default": False},
+    "guard_mail": {"type": "str", "default": ""},
     "checkip_url": {"type": "str", "required": True},
 }
 
