@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-POWER = "run the same command again to"
+AGAIN = "run the same command again to"
 
 
 class Known(NamedTuple):
@@ -27,7 +27,7 @@ def sentence(name, known):
     host = known.found.get(name)
     if not host:
         if name in known.launched:
-            return f"Host {name} was launched, and AWS does not list it any more: {POWER} get another."
+            return f"Host {name} was launched, and AWS does not list it any more: {AGAIN} get another."
         return f"Host {name} was not launched."
     if name in known.refused:
         return known.refused[name]
@@ -35,7 +35,7 @@ def sentence(name, known):
         next_step = "start it" if host["state"] in ("stopping", "stopped") else "get another"
         return (
             f"Host {name} ({host['id']}) is {host['state']} and should be running "
-            f"({host['reason'] or 'AWS gives no reason'}): {POWER} {next_step}."
+            f"({host['reason'] or 'AWS gives no reason'}): {AGAIN} {next_step}."
         )
     costs = f"Host {name} ({host['id']}) runs and costs money, but"
     if host["status_checks"] != "2/2":
